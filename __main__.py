@@ -1,0 +1,25 @@
+"""The Pulumi program: configuration in, registry and proved nodes out."""
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components import config_source
+from components.registry_stack import RegistryStack, RegistryStackArgs
+
+config = config_source.read()
+cluster = kubernetes.Provider(
+    "cluster",
+    kubeconfig=config_source.secret("kubeconfig"),
+    context=config.kubernetes.context,
+    # Without it, another context in the kubeconfig makes the provider plan to replace every object, images included.
+    cluster_identifier=config.kubernetes.cluster_name or pulumi.get_stack(),
+    # A renewed certificate updates the Secret in place; replaced, it would be gone for a moment.
+    enable_secret_mutable=True,
+)
+stack = RegistryStack(
+    "registry",
+    RegistryStackArgs(config=config, ssh_private_key=config_source.secret("sshPrivateKey")),
+    opts=pulumi.ResourceOptions(providers=[cluster]),
+)
+for name, value in stack.outputs.items():
+    pulumi.export(name, value)

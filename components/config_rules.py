@@ -1,0 +1,116 @@
+"""What a single configuration value must look like. Each rule returns what is wrong, or None."""
+
+import base64
+import binascii
+import ipaddress
+import re
+from typing import Final
+
+_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_USER: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_QUANTITY: Final = re.compile(r"[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?")
+_IMAGE: Final = re.compile(
+    r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?"
+)
+_DNS_NAME_CHARACTERS: Final = 253
+_HOST_KEY_FIELDS: Final = 2
+HOST_KEY_TYPES: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
+
+
+def anything(_value: str) -> str | None:
+    """Any text."""
+    return None
+
+
+def dns_name(value: str) -> str | None:
+    """A lower-case DNS name as RFC 1123 has it."""
+    labels = value.split(".")
+    if len(value) > _DNS_NAME_CHARACTERS or not all(_LABEL.fullmatch(label) for label in labels):
+        return (
+            "it must be a DNS name: lower-case letters, digits and hyphens in labels of at most 63 characters, "
+            f"{_DNS_NAME_CHARACTERS} in all"
+        )
+    return None
+
+
+def registry_name(value: str) -> str | None:
+    """A name that a certificate may carry and that every node resolves through its hosts file."""
+    wrong = dns_name(value)
+    if wrong is not None:
+        return f"no certificate may carry it: {wrong}"
+    if value.rpartition(".")[2].isdigit():
+        return "its last label must not be a number: clients would read it as an address"
+    if value == "localhost" or value.endswith(".localhost"):
+        return "it must not be localhost: containerd speaks plain HTTP to that"
+    if value.endswith((".svc", ".cluster.local")):
+        return "it must not be a name of the cluster's own DNS: nodes do not ask that, so no pull would find it"
+    return None
+
+
+def address(value: str) -> str | None:
+    """An IPv4 or IPv6 address that another machine can reach."""
+    try:
+        parsed = ipaddress.ip_address(value)
+    except ValueError:
+        return "it must be an IPv4 or IPv6 address"
+    if parsed.is_unspecified or parsed.is_loopback or parsed.is_multicast or parsed.is_link_local:
+        return "it must be an address that other machines reach: not loopback, link-local, multicast or unspecified"
+    return None
+
+
+def host(value: str) -> str | None:
+    """Where a node answers SSH: an address or a DNS name."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        if dns_name(value.lower()) is None and not value.rpartition(".")[2].isdigit():
+            return None
+        return "it must be an IP address or a DNS name, without user and port"
+    return None
+
+
+def host_key(value: str) -> str | None:
+    """One line of an OpenSSH public key that pulumi-command can pin.
+
+    RSA is refused because the SSH library asks for exactly the pinned key's type name, and for RSA that names a SHA-1
+    signature, which servers of today do not give (golang.org/x/crypto/ssh).
+    """
+    fields = value.split()
+    if len(fields) < _HOST_KEY_FIELDS or "\n" in value.strip():
+        return "it must be one line: key type, a space, the key in base64"
+    kind, blob = fields[0], fields[1]
+    if kind == "ssh-rsa":
+        return "it must be ed25519 or ECDSA: pinning RSA asks for a SHA-1 signature, which OpenSSH refuses since 8.8"
+    if kind not in HOST_KEY_TYPES:
+        return f"its type must be one of {', '.join(HOST_KEY_TYPES)}"
+    try:
+        decoded = base64.b64decode(blob, validate=True)
+    except (binascii.Error, ValueError):
+        return "its second field must be base64: copy the whole line"
+    length = int.from_bytes(decoded[:4], "big")
+    if decoded[4 : 4 + length] != kind.encode():
+        return "the key in base64 must be of the type named before it: copy the whole line"
+    return None
+
+
+def user(value: str) -> str | None:
+    """A login name on a node."""
+    return None if _USER.fullmatch(value) else "it must be a Linux login name"
+
+
+def quantity(value: str) -> str | None:
+    """A Kubernetes quantity of storage."""
+    return None if _QUANTITY.fullmatch(value) else "it must be a Kubernetes quantity"
+
+
+def label(value: str) -> str | None:
+    """One DNS label, as Kubernetes wants for a namespace."""
+    if _LABEL.fullmatch(value):
+        return None
+    return "it must be lower-case letters, digits and hyphens, at most 63, beginning and ending with a letter or digit"
+
+
+def image(value: str) -> str | None:
+    """An image reference, with or without tag and digest."""
+    return None if _IMAGE.fullmatch(value) else "it must be an image reference: name, then :tag, @sha256:digest or both"

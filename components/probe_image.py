@@ -1,0 +1,91 @@
+"""The probe image: the smallest image that a containerd really pulls, byte for byte the same wherever it is made."""
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+REPOSITORY: Final = "k3s-registry/pull-proof"
+_LAYER: Final = base64.b64decode("H4sIAAAJbogA/2IYBaNgFIxYAAgAAP//Lq+17wAEAAA=")
+"""An empty tar, gzipped. A literal: two zlib versions need not compress alike, and the digest must not depend on it."""
+_LAYER_DIFF_ID: Final = "sha256:" + hashlib.sha256(bytes(1024)).hexdigest()
+_LAYER_TYPE: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
+_CONFIG_TYPE: Final = "application/vnd.oci.image.config.v1+json"
+_MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
+_INDEX_TYPE: Final = "application/vnd.oci.image.index.v1+json"
+_PLATFORMS: Final[tuple[dict[str, str], ...]] = (
+    {"architecture": "amd64", "os": "linux"},
+    {"architecture": "arm64", "os": "linux"},
+    {"architecture": "arm", "os": "linux", "variant": "v7"},
+)
+"""What K3s is released for: a mixed cluster pulls one digest, and each node finds its own platform in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blob:
+    """One piece of an image, addressed by its content."""
+
+    media_type: str
+    content: bytes
+
+    @property
+    def digest(self) -> str:
+        """Its address: `sha256:` and the hash in hex."""
+        return "sha256:" + hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def descriptor(self) -> dict[str, Any]:
+        """How another piece refers to it (OCI image specification, descriptor)."""
+        return {"mediaType": self.media_type, "digest": self.digest, "size": len(self.content)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeImage:
+    """An image index and everything below it."""
+
+    blobs: tuple[Blob, ...]
+    """Layer and configurations: pushed first."""
+    manifests: tuple[Blob, ...]
+    """One manifest a platform, then the index: pushed in this order."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of the index: what nodes pull."""
+        return self.manifests[-1].digest
+
+
+def build(revision: str) -> ProbeImage:
+    """The probe image of a revision: any other revision gives another digest, so that no node has it already."""
+    layer = Blob(media_type=_LAYER_TYPE, content=_LAYER)
+    configs: list[Blob] = []
+    manifests: list[Blob] = []
+    entries: list[dict[str, Any]] = []
+    for platform in _PLATFORMS:
+        config = _json(
+            _CONFIG_TYPE,
+            {
+                **platform,
+                "config": {"Labels": {"k3s-registry.revision": revision}},
+                "rootfs": {"type": "layers", "diff_ids": [_LAYER_DIFF_ID]},
+            },
+        )
+        manifest = _json(
+            _MANIFEST_TYPE,
+            {
+                "schemaVersion": 2,
+                "mediaType": _MANIFEST_TYPE,
+                "config": config.descriptor,
+                "layers": [layer.descriptor],
+            },
+        )
+        configs.append(config)
+        manifests.append(manifest)
+        entries.append({**manifest.descriptor, "platform": platform})
+    index = _json(_INDEX_TYPE, {"schemaVersion": 2, "mediaType": _INDEX_TYPE, "manifests": entries})
+    return ProbeImage(blobs=(layer, *configs), manifests=(*manifests, index))
+
+
+def _json(media_type: str, document: dict[str, Any]) -> Blob:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return Blob(media_type=media_type, content=text.encode())

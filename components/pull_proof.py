@@ -1,0 +1,111 @@
+"""Pull proof: each node pulls the probe image from the registry through its own containerd, or the `up` fails.
+
+No node depends on another one: whichever comes first finds the image missing and pushes it. What happens on a node is
+in `node/proof.sh`.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import pulumi
+from pulumi_command import remote
+
+from components import node_script, probe_image
+from components.config import Node, Rollout
+from components.nodes import Trust, command_options, connection, trust_revision
+
+WAIT_SECONDS: Final = 120
+"""How long a node waits for the registry to answer: its address may be announced a while after the Service is made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullProofArgs:
+    """What is pulled, from where, and by whom."""
+
+    nodes: Sequence[Node]
+    trust: Trust
+    port: int
+    service: str
+    """Namespace and name of the registry's Service, for the diagnosis."""
+    bundle_pem: pulumi.Input[str]
+    server_certificate_pem: pulumi.Input[str]
+    private_key: pulumi.Input[str] | None
+    rollout: Rollout
+    trusted: Mapping[str, pulumi.Resource]
+    """The command that made each node trust the registry."""
+    registry: Sequence[pulumi.Resource]
+    """What must be there before the registry can answer."""
+
+
+class PullProof(pulumi.ComponentResource):
+    """One `remote.Command` a node, which succeeds only after a real pull."""
+
+    digests: pulumi.Output[dict[str, str]]
+    """Digest that each node pulled, by node name."""
+
+    def __init__(self, name: str, args: PullProofArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("k3s-registry:index:PullProof", name, {}, opts)
+        commands: dict[str, remote.Command] = {}
+        for node in args.nodes:
+            before = list(commands.values())[-1:] if args.rollout is Rollout.SERIAL else []
+            commands[node.name] = remote.Command(
+                f"{node.name}-proof",
+                connection=connection(node, args.private_key),
+                create=node_script.command("apply"),
+                update=node_script.command("apply"),
+                # No delete: the node removed the image right after the pull.
+                stdin=pulumi.Output.all(args.bundle_pem, args.server_certificate_pem).apply(
+                    partial(stdin, node.name, args)
+                ),
+                add_previous_output_in_env=False,  # see components/nodes.py
+                logging=remote.Logging.NONE,
+                opts=command_options(self, node, [args.trusted[node.name], *args.registry, *before]),
+            )
+        self.digests = pulumi.Output.all(
+            **{name: command.stdout.apply(reported_digest) for name, command in commands.items()}
+        )
+        self.register_outputs({"digests": self.digests})
+
+
+def stdin(node: str, args: PullProofArgs, pems: Sequence[str]) -> str:
+    """The text that a node's shell reads, from trust bundle and server certificate."""
+    bundle_pem, server_certificate_pem = pems
+    return node_script.render("proof.sh", settings(node, args, bundle_pem, server_certificate_pem))
+
+
+def settings(node: str, args: PullProofArgs, bundle_pem: str, server_certificate_pem: str) -> dict[str, str]:
+    """Shell variables that `proof.sh` reads."""
+    image = probe_image.build(revision(args.trust, bundle_pem, server_certificate_pem))
+    return {
+        "node": node,
+        "registry": args.trust.registry,
+        "address": args.trust.address,
+        "port": str(args.port),
+        "service": args.service,
+        "wait_seconds": str(WAIT_SECONDS),
+        "repository": probe_image.REPOSITORY,
+        "digest": image.digest,
+        "authorities": bundle_pem,
+        "blobs": _lines(image.blobs),
+        "manifests": _lines(image.manifests),
+    }
+
+
+def revision(trust: Trust, bundle_pem: str, server_certificate_pem: str) -> str:
+    """What a proof proves: another trust, another server certificate or another audit wants another pull."""
+    parts = trust_revision(trust, bundle_pem) + server_certificate_pem
+    return hashlib.sha256(parts.encode()).hexdigest()
+
+
+def reported_digest(stdout: str) -> str:
+    """The digest in a node's own report."""
+    return str(json.loads(stdout)["digest"])
+
+
+def _lines(blobs: Iterable[probe_image.Blob]) -> str:
+    return "\n".join(f"{blob.digest} {blob.media_type} {base64.b64encode(blob.content).decode()}" for blob in blobs)
