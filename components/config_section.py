@@ -149,7 +149,7 @@ class Section:
 
     def labels(self, name: str, default: Mapping[str, str]) -> dict[str, str]:
         """A mapping from texts to texts, as Kubernetes' selectors are."""
-        values = self._mapping(name) if name in self._values else default
+        values = default if self._take(name) is None else self._mapping(name)
         inner = Section(values, self.problems, self.key(name))
         for label, value in values.items():
             if not isinstance(value, str):
@@ -161,7 +161,7 @@ class Section:
         for name in self._values:
             if name not in self._known:
                 known = ", ".join(sorted(self._known))
-                self.refuse(name, "is not a key of this program", f"known here: {known}", "a key from that list")
+                self.refuse(name, "is not a key of this program", f"known here: {known}", "one of those")
 
     def _take(self, name: str) -> Any:
         self._known.add(name)

@@ -25,6 +25,7 @@ die() {
 	exit 1
 }
 
+# shellcheck disable=SC2329  # called by the trap
 finish() {
 	code=$?
 	case $code in
@@ -270,6 +271,7 @@ store() {
 
 # hosts FILE LINE: FILE with LINE in our block, at its old place or at the end; without our block when LINE is empty.
 # All other bytes stay, a missing last newline too: the block's first line remembers one that had to be added.
+# shellcheck disable=SC2329  # called by name
 hosts() {
 	open=
 	[ -z "$(tail -c1 "$1")" ] || open=1
@@ -309,6 +311,7 @@ each_hosts_file() {
 	done
 }
 
+# shellcheck disable=SC2329  # called by name
 hosts_sound() {
 	hosts "$host_file" '' >"$work/new" ||
 		die "found '# BEGIN k3s-registry $registry' without its END line in $host_file; a block needs both; remove that line and what is left of the block"
@@ -318,6 +321,7 @@ for (i = 2; i <= NF; i++) if ($1 != a && index(names, " " $i " ")) { print; exit
 	[ ! "$clash" ] || die "found '$clash' in $host_file; these names must lead to $address; remove that line or correct the config"
 }
 
+# shellcheck disable=SC2329  # called by name
 hosts_put() {
 	hosts "$host_file" "$entry" >"$work/new"
 	put hosts "$host_file"

@@ -1,0 +1,219 @@
+import copy
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.config import ConfigError, parse
+from components.config_source import decode
+
+ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9vzGeAGyDClVeJUe+UJ7C8zs5ip6h6jVzyj9/dcx4R"
+RSA = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC7"
+SMALLEST: dict[str, Any] = {
+    "hostname": "registry.cube.local",
+    "ip": "192.168.0.202",
+    "nodes": {"cube01": {"host": "192.168.0.11", "hostKey": ED25519}},
+}
+
+
+def with_value(path: str, value: Any) -> dict[str, Any]:
+    """The smallest valid configuration with one key changed."""
+    values = copy.deepcopy(SMALLEST)
+    *parents, last = path.split(".")
+    target = values
+    for parent in parents:
+        target = target.setdefault(parent, {})
+    target[last] = value
+    return values
+
+
+def problems(values: dict[str, Any], **options: Any) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse(values, **options)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_three_keys_are_enough() -> None:
+    config = parse(SMALLEST)
+    assert (config.hostname, config.port, config.nodes[0].name) == ("registry.cube.local", 5000, "cube01")
+
+
+def test_the_smallest_configuration_is_the_guides() -> None:
+    config = parse(SMALLEST)
+    assert config.namespace == "docker-registry"
+    assert (config.storage.claim_name, config.storage.class_name, config.storage.size) == (
+        "longhorn-docker-registry-pvc",
+        "longhorn",
+        "15Gi",
+    )
+    assert config.node_selector == {"node-type": "worker"}
+
+
+def test_the_claim_is_protected_unless_the_stack_says_otherwise() -> None:
+    assert parse(SMALLEST).storage.protect
+    assert not parse(with_value("storage.protect", value=False)).storage.protect
+
+
+def test_all_problems_come_in_one_error() -> None:
+    values = {
+        "hostname": "registry cube local",
+        "ip": "192.168.0",
+        "hostnme": "registry.cube.local",
+        "nodes": {
+            "cube01": {"host": "192.168.0.11", "hostKey": RSA},
+            "cube02": {"host": "192.168.0.11", "hostKey": ED25519},
+            "cube03": {"host": "192.168.0.13"},
+        },
+    }
+    found = "\n".join(problems(values))
+    for key in ("hostname:", "ip:", "hostnme:", "nodes.cube01.hostKey:", "nodes.cube02.host:", "nodes.cube03.hostKey:"):
+        assert key in found, f"{key} must be named beside the others"
+
+
+def test_the_error_says_that_nothing_was_contacted() -> None:
+    with pytest.raises(ConfigError, match="nothing was contacted"):
+        parse({})
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "rule"),
+    [
+        ("hostname", "", "required"),
+        ("hostname", "registry cube", "DNS name"),
+        ("hostname", "Registry.cube.local", "lower-case"),
+        ("hostname", "registry_1.cube.local", "DNS name"),
+        ("hostname", "10.77.0.202", "last label"),
+        ("hostname", "localhost", "plain HTTP"),
+        ("hostname", "registry.docker-registry.svc", "cluster's own DNS"),
+        ("hostname", "a" * 64 + ".local", "63 characters"),
+        ("aliases", ["registry", "registry"], "each may stand once"),
+        ("aliases", ["registry.cube.local"], "differ from hostname"),
+        ("aliases", "registry", "must be a list"),
+        ("ip", "192.168.0.300", "IPv4 or IPv6"),
+        ("ip", "127.0.0.1", "loopback"),
+        ("ip", "192.168.0.11", "one of its own"),
+        ("port", 0, "from 1 to 65535"),
+        ("port", "5000", "whole number"),
+        ("nodes", {}, "at least one node"),
+        ("nodes.cube01.host", "root@192.168.0.11", "without user and port"),
+        ("nodes.cube01.hostKey", RSA, "SHA-1"),
+        ("nodes.cube01.hostKey", "ssh-ed25519", "key in base64"),
+        ("nodes.cube01.hostKey", "ssh-ed25519 !!!!", "base64"),
+        ("nodes.cube01.hostKey", ED25519.replace("ssh-ed25519", "ecdsa-sha2-nistp256"), "type named before it"),
+        ("nodes.cube01.offline", "yes", "true or false"),
+        ("nodes.Cube02", {"host": "192.168.0.12", "hostKey": ED25519}, "DNS name"),
+        ("ssh.user", "root; reboot", "login name"),
+        ("ssh.dialTries", 0, "from 1 to 20"),
+        ("namespace", "docker_registry", "lower-case"),
+        ("storage.size", "15 GB", "quantity"),
+        ("storage.clas", "longhorn", "not a key"),
+        ("image", "registry 3", "image reference"),
+        ("loadBalancer", "haproxy", "metallb, servicelb, none"),
+        ("certificates.issuer", "two", "would not trust"),
+        ("certificates.serverDays", 398, "from 1 to 397"),
+        ("certificates.renewDays", 397, "every `up` would renew"),
+        ("nodeSelector.node-type", 1, "must be a text"),
+        ("unknown", "x", "not a key"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_rule(path: str, value: Any, rule: str) -> None:
+    [problem] = problems(with_value(path, value))
+    assert rule in problem
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("ip", "fd00::202"),
+        ("hostname", "registry"),
+        ("image", "registry:2"),
+        ("image", "quay.io/org/registry:3.0@sha256:" + "0" * 64),
+        ("nodes.cube01.host", "cube01.local"),
+        ("nodes.cube01.hostKey", ED25519 + " root@cube01"),
+        ("aliases", []),
+        ("audit", "2026-01-31"),
+    ],
+)
+def test_a_right_value_is_taken(path: str, value: Any) -> None:
+    assert parse(with_value(path, value))
+
+
+def test_two_nodes_may_share_an_address_behind_different_ports() -> None:
+    values = with_value("nodes.cube02", {"host": "192.168.0.11", "port": 2222, "hostKey": ED25519})
+    assert len(parse(values).nodes) == 2
+
+
+def test_a_nodes_own_ssh_settings_win_over_the_stacks() -> None:
+    values = with_value("ssh", {"user": "pi", "port": 2222})
+    values["nodes"]["cube02"] = {"host": "192.168.0.12", "hostKey": ED25519, "user": "root"}
+    first, second = parse(values).nodes
+    assert (first.ssh.user, second.ssh.user, second.ssh.port) == ("pi", "root", 2222)
+
+
+def test_a_secret_key_in_plain_text_is_refused_and_not_shown() -> None:
+    [problem] = problems(with_value("sshPrivateKey", "very secret words"))
+    assert "must be a secret" in problem
+    assert "very secret" not in problem
+
+
+def test_an_encrypted_key_is_taken() -> None:
+    assert parse(with_value("sshPrivateKey", "very secret words"), encrypted=["sshPrivateKey"])
+
+
+def test_a_long_value_is_cut_in_the_error() -> None:
+    [problem] = problems(with_value("image", "x y" * 500))
+    assert len(problem) < 300
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_no_value_of_any_shape_breaks_the_reader(value: Any) -> None:
+    for key in (*SMALLEST, "aliases", "storage", "certificates", "ssh", "port", "audit", "kubernetes", "nodeSelector"):
+        with suppress(ConfigError):
+            assert parse({**SMALLEST, key: value}).nodes, "what is accepted must be usable"
+
+
+def test_texts_of_the_engine_become_the_types_the_user_wrote() -> None:
+    bag = {
+        "k3s-registry:port": "5001",
+        "k3s-registry:systemTrust": "false",
+        "k3s-registry:nodes": '{"cube01": {"port": 22}}',
+        "k3s-registry:audit": "2026",
+        "kubernetes:context": "other",
+    }
+    assert decode(bag, "k3s-registry:") == {
+        "port": 5001,
+        "systemTrust": False,
+        "nodes": {"cube01": {"port": 22}},
+        "audit": "2026",
+    }
+
+
+def declared() -> dict[str, dict[str, Any]]:
+    text = (Path(__file__).parents[2] / "Pulumi.yaml").read_text(encoding="utf-8")
+    keys: dict[str, dict[str, Any]] = yaml.safe_load(text)["config"]
+    return keys
+
+
+def test_every_declared_key_has_type_and_description() -> None:
+    assert [key for key, entry in declared().items() if not (entry.get("type") and entry.get("description"))] == []
+
+
+def test_the_declared_defaults_are_the_programs() -> None:
+    defaults = {key: entry["default"] for key, entry in declared().items()}
+    assert parse({**defaults, **SMALLEST}) == parse(SMALLEST)
+
+
+def test_every_key_the_program_reads_is_declared() -> None:
+    [problem] = problems(with_value("no-such-key", "x"))
+    known = problem.split("known here: ")[1].split(";")[0].split(", ")
+    assert sorted(declared()) == known
