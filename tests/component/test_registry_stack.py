@@ -7,12 +7,27 @@ from google.protobuf import json_format
 from .conftest import PRIVATE_KEY, SECRET_SIGNATURE, Build, Recording
 
 COMMAND = "command:remote:Command"
-FOLDERS = "k3s-registry:index:"
 OUTPUTS = {
-    "schemaVersion", "registryHost", "registryPort", "registryEndpoint", "registryUrl", "registryIp", "imagePrefix", "clusterEndpoint",
-    "namespace", "dockerCertsDir", "buildkitConfig", "caCertPem", "caFingerprintSha256", "caNotAfter", "serverNotAfter", "nodes",
-    "trustedNodes", "verifiedNodes", "offlineNodes",
-}  # fmt: skip
+    "schemaVersion",
+    "registryHost",
+    "registryPort",
+    "registryEndpoint",
+    "registryUrl",
+    "registryIp",
+    "imagePrefix",
+    "clusterEndpoint",
+    "namespace",
+    "dockerCertsDir",
+    "buildkitConfig",
+    "caCertPem",
+    "caFingerprintSha256",
+    "caNotAfter",
+    "serverNotAfter",
+    "nodes",
+    "trustedNodes",
+    "verifiedNodes",
+    "offlineNodes",
+}
 
 
 def inputs(request: Any) -> dict[str, Any]:
