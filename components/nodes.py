@@ -14,7 +14,7 @@ from typing import Final
 import pulumi
 from pulumi_command import remote
 
-from components import node_script
+from components import node_failure, node_script
 from components.certificates import fingerprints
 from components.config import Node, Rollout
 
@@ -70,7 +70,7 @@ class Nodes(pulumi.ComponentResource):
                 stdin=pulumi.Output.from_input(args.bundle_pem).apply(partial(stdin, node.name, args.trust)),
                 add_previous_output_in_env=False,  # sshd refuses the variable, and warns at each update
                 logging=remote.Logging.NONE,  # with logging on, one long line hangs the provider for ever
-                opts=command_options(self, node, before),
+                opts=command_options(self, node, "trust", before),
             )
         self.commands = commands
         self.revisions = pulumi.Output.all(
@@ -93,7 +93,7 @@ def connection(node: Node, private_key: pulumi.Input[str] | None) -> remote.Conn
 
 
 def command_options(
-    parent: pulumi.Resource, node: Node, depends_on: Sequence[pulumi.Resource]
+    parent: pulumi.Resource, node: Node, role: str, depends_on: Sequence[pulumi.Resource]
 ) -> pulumi.ResourceOptions:
     """Options of a node's command."""
     return pulumi.ResourceOptions(
@@ -103,6 +103,7 @@ def command_options(
         # would run `update` on the new machine and leave the old one as it was.
         replacement_trigger=node.host,
         delete_before_replace=True,
+        hooks=node_failure.hook(node, role),
         # A node that is off keeps what it was last told, and can be dropped from the configuration without a visit.
         ignore_changes=["stdin", "connection", "create", "update", "delete"] if node.offline else None,
         retain_on_delete=node.offline or None,

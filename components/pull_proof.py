@@ -64,7 +64,7 @@ class PullProof(pulumi.ComponentResource):
                 ),
                 add_previous_output_in_env=False,  # see components/nodes.py
                 logging=remote.Logging.NONE,
-                opts=command_options(self, node, [args.trusted[node.name], *args.registry, *before]),
+                opts=command_options(self, node, "proof", [args.trusted[node.name], *args.registry, *before]),
             )
         self.digests = pulumi.Output.all(
             **{name: command.stdout.apply(reported_digest) for name, command in commands.items()}
