@@ -44,8 +44,8 @@ def explain(node: Node, error: str, *, offered: str) -> str | None:
         shows = f"shows {fingerprint(offered)}" if offered else "shows another one"
         return (
             f"{where}: the configuration pins host key {fingerprint(node.host_key)}, the server {shows}; another "
-            f"machine may be answering: compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the node's own "
-            f"console, and only then correct {key}.hostKey"
+            "machine may be answering: compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the node's "
+            f"own console, and only then correct {key}.hostKey"
         )
     if "unable to authenticate" in error:
         return (
