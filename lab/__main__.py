@@ -1,0 +1,130 @@
+"""The lab's command line: `python -m lab [--name LAB] up|down|show|enter|run|env|needs`."""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import time
+
+from lab import lifecycle, needs, status
+from lab.cgroups import Group
+from lab.engine import Engine
+from lab.machines import Machine, machines
+from lab.settings import Lab, LabError, MachineName
+
+RUN_GROUP = "run"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m lab", description="A throwaway cluster of real parts on this computer."
+    )
+    parser.add_argument("--name", default="dev", help="which lab: several can run side by side (default: dev)")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, text: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=text, description=text)
+        # Also behind the command; without a default of its own it leaves the one in front as it is.
+        one.add_argument("--name", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+        return one
+
+    up = command("up", "start the lab, or what is missing of it")
+    up.add_argument(
+        "--machines", type=int, metavar="N", help="at least so many machines (default: 3, or those that are there)"
+    )
+    up.add_argument("--bare", action="store_true", help="machines without Kubernetes")
+    up.add_argument("--without-coredns", action="store_true", help="a cluster without name service for its pods")
+    down = command("down", "stop the lab and remove all that is left of it, or one machine")
+    down.add_argument("machine", nargs="?", help="take away this machine alone")
+    command("show", "machines, addresses, node states, registry")
+    enter = command("enter", "a root shell, or one command, on a machine")
+    enter.add_argument("machine")
+    enter.add_argument("rest", nargs=argparse.REMAINDER, metavar="COMMAND")
+    run = command("run", "a command on the LAN with the lab's environment")
+    run.add_argument("rest", nargs=argparse.REMAINDER, metavar="COMMAND")
+    command("env", "the lab's environment as shell exports")
+    command("needs", "what this computer lacks to carry the lab")
+    return parser
+
+
+def _up(lab: Lab, args: argparse.Namespace) -> int:
+    started = time.monotonic()
+    lifecycle.up(lab, count=args.machines, bare=args.bare, coredns=not args.without_coredns)
+    names = ", ".join(machine.name for machine in machines(lab))
+    print(f"lab {lab.name} is up ({time.monotonic() - started:.1f} s): {names}")
+    return 0
+
+
+def _down(lab: Lab, args: argparse.Namespace) -> int:
+    if args.machine:
+        lifecycle.remove_machine(lab, args.machine)
+        print(f"lab {lab.name}: {args.machine} is gone")
+    else:
+        lifecycle.down(lab)
+        print(f"lab {lab.name} is down")
+    return 0
+
+
+def _enter(lab: Lab, args: argparse.Namespace) -> int:
+    command = args.rest or ["/bin/bash", "-l"]
+    return subprocess.run(Machine(lab, MachineName.parse(args.machine)).command(command), check=False).returncode
+
+
+def _environment(lab: Lab) -> dict[str, str]:
+    """The environment of a command on the LAN: the engine's, with the cluster's own command line first on PATH."""
+    made = Engine.of(lab).environment()
+    return {**made, "PATH": os.pathsep.join([str(lab.programs), made["PATH"]])}
+
+
+def _run(lab: Lab, args: argparse.Namespace) -> int:
+    if not args.rest:
+        message = "run: which command? For instance: python -m lab run kubectl get nodes"
+        raise LabError(message)
+    if not lab.lan_namespace_path.exists():
+        message = f"lab {lab.name} is not up: start it with python -m lab --name {lab.name} up"
+        raise LabError(message)
+    # What the command leaves behind ends with the lab.
+    Group(lab, RUN_GROUP).enter()
+    command = lab.in_lan(*args.rest)
+    sys.stdout.flush()
+    os.execvpe(command[0], command, _environment(lab))  # noqa: S606 no shell is wanted
+
+
+def _env(lab: Lab, _: argparse.Namespace) -> int:
+    for name, value in sorted(_environment(lab).items()):
+        if os.environ.get(name) != value:
+            print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def _show(lab: Lab, _: argparse.Namespace) -> int:
+    print(status.describe(lab))
+    return 0
+
+
+def _needs(_: Lab, __: argparse.Namespace) -> int:
+    lacks = needs.lacks()
+    for lack in lacks:
+        print(lack)
+    return 1 if lacks else 0
+
+
+COMMANDS = {"up": _up, "down": _down, "show": _show, "enter": _enter, "run": _run, "env": _env, "needs": _needs}
+
+
+def main() -> int:
+    """Run one command; a user's mistake or a failed need ends with one message and exit code 1."""
+    args = _parser().parse_args()
+    try:
+        return COMMANDS[args.command](Lab(args.name), args)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("lab: interrupted; what was started stays, up goes on with it and down takes it away", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

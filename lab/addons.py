@@ -1,0 +1,83 @@
+"""What the server applies by itself once its API answers: the lab's own manifests, and MetalLB's own, adapted."""
+
+import base64
+import secrets
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab import toolchain
+from lab.settings import LAB_FOLDER
+
+FOLDER = LAB_FOLDER / "manifests"
+METALLB_NAMESPACE = "metallb-system"
+MEMBERLIST_BYTES = 32
+SERVER_ONLY = {"kubernetes.io/hostname": "control01"}
+
+Document = dict[str, Any]
+
+
+def _hurry(container: Document) -> None:
+    """Ask after a second, not after ten: a lab is started to be used."""
+    container["imagePullPolicy"] = "Never"
+    container["readinessProbe"] |= {"initialDelaySeconds": 0, "periodSeconds": 1}
+
+
+def adapt_metallb(text: str, memberlist_key: bytes) -> list[Document]:
+    """MetalLB's `metallb-native.yaml` without what a lab has no time for.
+
+    Its webhooks and their certificates are left out: the kubelet takes up to a minute to show a new certificate to the
+    running controller, and the lab's pool is known to be valid. The speakers' secret is made here instead of by the
+    controller, so that the speakers need not wait for it. `memberlist_key` is that secret.
+    """
+    kept: list[Document] = []
+    for document in yaml.safe_load_all(text):
+        kind, name = document["kind"], document["metadata"]["name"]
+        if kind == "ValidatingWebhookConfiguration" or name in {"webhook-server-cert", "webhook-service"}:
+            continue
+        if kind == "CustomResourceDefinition":
+            document["spec"].pop("conversion", None)
+        elif kind in {"Deployment", "DaemonSet"}:
+            pod = document["spec"]["template"]["spec"]
+            _hurry(pod["containers"][0])
+            if kind == "Deployment":
+                # Its image lies on the server alone.
+                pod["nodeSelector"] = SERVER_ONLY
+                pod["volumes"].clear()
+                pod["containers"][0]["volumeMounts"].clear()
+                pod["containers"][0]["args"].append("--webhook-mode=disabled")
+        kept.append(document)
+    kept.append(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "memberlist", "namespace": METALLB_NAMESPACE},
+            "data": {"secretkey": base64.b64encode(memberlist_key).decode()},
+        }
+    )
+    return kept
+
+
+def metallb_images(text: str) -> dict[str, str]:
+    """The image that MetalLB's manifest names for its `controller` and its `speaker`."""
+    found = {}
+    for document in yaml.safe_load_all(text):
+        if document["kind"] in {"Deployment", "DaemonSet"}:
+            container = document["spec"]["template"]["spec"]["containers"][0]
+            found[str(container["name"])] = str(container["image"])
+    return found
+
+
+def metallb_manifest() -> Path:
+    """MetalLB's own manifest, from the Go module that its programs are built from."""
+    return toolchain.module_file("metallb", "go.universe.tf/metallb", "config/manifests/metallb-native.yaml")
+
+
+def server_manifests(metallb: Path, *, coredns: bool) -> dict[str, str]:
+    """The files of the server's manifest folder by name; `metallb` is MetalLB's own manifest."""
+    names = ["local-storage.yaml", "metallb-pool.yaml", *(["coredns.yaml"] if coredns else [])]
+    files = {name: (FOLDER / name).read_text() for name in names}
+    documents = adapt_metallb(metallb.read_text(), secrets.token_bytes(MEMBERLIST_BYTES))
+    files["metallb.yaml"] = yaml.safe_dump_all(documents, sort_keys=False)
+    return files

@@ -1,0 +1,125 @@
+"""The lab's API server as its administrator sees it: just enough HTTP to ask how things stand."""
+
+import base64
+import contextlib
+import http.client
+import json
+import ssl
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from lab import network
+from lab.pki import SERVER
+from lab.settings import Lab, LabError
+
+PORT = 6443
+SECONDS = 5.0
+NOT_FOUND = 404
+
+
+class Api:
+    """The API server of a lab that is up, through the LAN namespace."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self._context: ssl.SSLContext | None = None
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._context is None:
+            document = yaml.safe_load(self.lab.kubeconfig.read_text())
+            authority = base64.b64decode(document["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
+            user = document["users"][0]["user"]
+            context = ssl.create_default_context(cadata=authority)
+            # The ssl module takes a client's key from a file alone.
+            with tempfile.NamedTemporaryFile(dir=self.lab.state) as pair:
+                for part in ("client-certificate-data", "client-key-data"):
+                    pair.write(base64.b64decode(user[part]))
+                pair.flush()
+                context.load_cert_chain(pair.name)
+            self._context = context
+        return self._context
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[http.client.HTTPSConnection]:
+        connection = http.client.HTTPSConnection(SERVER.address, PORT, timeout=SECONDS, context=self._tls())
+        with network.entered(self.lab.lan_namespace):
+            connection.connect()
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def call(self, method: str, path: str) -> dict[str, Any] | None:
+        """The server's answer, or None when it is not found.
+
+        Raises:
+            OSError: the server cannot be reached.
+            LabError: it refused, or is not yet able to answer.
+        """
+        with self._connection() as connection:
+            connection.request(method, path, headers={"Accept": "application/json"})
+            answer = connection.getresponse()
+            body = answer.read()
+        if answer.status == NOT_FOUND:
+            return None
+        if answer.status >= http.client.BAD_REQUEST:
+            message = f"API server: {method} {path}: {answer.status} {body[:300].decode(errors='replace')}"
+            raise LabError(message)
+        document: dict[str, Any] = json.loads(body)
+        return document
+
+    def items(self, path: str) -> list[dict[str, Any]]:
+        """The members of the list at `path`; none while the server does not answer or knows no such kind yet."""
+        try:
+            document = self.call("GET", path)
+        except (OSError, http.client.HTTPException, LabError):
+            return []
+        return list(document.get("items", [])) if document else []
+
+    def node_states(self) -> dict[str, str]:
+        """Each registered node with `Ready` or why it is not."""
+        states = {}
+        for node in self.items("/api/v1/nodes"):
+            ready = [c for c in node["status"].get("conditions", []) if c["type"] == "Ready"]
+            state = "Ready" if ready and ready[0]["status"] == "True" else "NotReady"
+            states[node["metadata"]["name"]] = state
+        return states
+
+    def unready(self) -> list[str]:
+        """The workloads of the lab that are not all there, as `namespace/name 1/3`."""
+        found = []
+        for deployment in self.items("/apis/apps/v1/deployments"):
+            wanted, ready = deployment["spec"].get("replicas", 1), deployment["status"].get("readyReplicas", 0)
+            if ready < wanted:
+                found.append(_counted(deployment, ready, wanted))
+        for daemon in self.items("/apis/apps/v1/daemonsets"):
+            wanted, ready = daemon["status"].get("desiredNumberScheduled", 0), daemon["status"].get("numberReady", 0)
+            observed = daemon["status"].get("observedGeneration") == daemon["metadata"]["generation"]
+            if not observed or ready < wanted or not wanted:
+                found.append(_counted(daemon, ready, wanted))
+        return sorted(found)
+
+    def workloads(self) -> set[str]:
+        """All deployments and daemon sets, as `namespace/name`."""
+        paths = ("/apis/apps/v1/deployments", "/apis/apps/v1/daemonsets")
+        return {f"{o['metadata']['namespace']}/{o['metadata']['name']}" for path in paths for o in self.items(path)}
+
+    def has(self, path: str) -> bool:
+        """Whether the object at `path` is there."""
+        try:
+            return self.call("GET", path) is not None
+        except (OSError, http.client.HTTPException, LabError):
+            return False
+
+
+def _counted(thing: dict[str, Any], ready: int, wanted: int) -> str:
+    return f"{thing['metadata']['namespace']}/{thing['metadata']['name']} {ready}/{wanted}"
+
+
+def delete_node(lab: Lab, name: str) -> None:
+    """Forget a node that is gone for good; nothing when the cluster does not know it or does not answer."""
+    with contextlib.suppress(OSError, http.client.HTTPException, LabError):
+        Api(lab).call("DELETE", f"/api/v1/nodes/{name}")

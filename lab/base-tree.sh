@@ -1,0 +1,34 @@
+#!/bin/sh
+# Turns a freshly installed tree into the base of all lab machines; mmdebstrap calls it as a customize hook.
+#   base-tree.sh TREE      MACHINE_FILES in the environment: the folder whose files go into the tree
+set -eu
+tree=$1
+
+# Not locked, which sshd would refuse, but with a password that nothing hashes to.
+chroot "$tree" useradd --create-home --shell /bin/sh --uid 1000 --password "*" pi
+# Each machine gets its own before it boots; a shared one would be everybody's identity.
+rm -f "$tree"/etc/ssh/ssh_host_* "$tree"/etc/machine-id "$tree"/var/lib/dbus/machine-id
+# Depending on the release this is a link into a service that the machines do not run.
+rm -f "$tree/etc/resolv.conf"
+cp -R --no-preserve=ownership "$MACHINE_FILES"/. "$tree"/
+chmod 0440 "$tree/etc/sudoers.d/pi"
+mkdir -p "$tree/root/.ssh" "$tree/home/pi/.ssh" "$tree/etc/rancher/k3s" "$tree/opt/local-path-provisioner"
+chmod 0700 "$tree/root/.ssh" "$tree/home/pi/.ssh"
+chown -R 1000:1000 "$tree/home/pi/.ssh"
+
+# The distribution's path for CNI plugins is not the one K3s's defaults name.
+mkdir -p "$tree/usr/libexec" "$tree/usr/local/bin"
+ln -s ../lib/cni "$tree/usr/libexec/cni"
+for program in /usr/sbin/runc /usr/bin/etcd; do
+    if [ ! -e "$tree/usr/local/bin/${program##*/}" ]; then
+        ln -s "$program" "$tree/usr/local/bin/${program##*/}"
+    fi
+done
+
+# What needs an uplink, a clock of its own or a console, and etcd as a service of its own: k3s starts it itself.
+for unit in etcd.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
+    fstrim.timer console-getty.service getty.target systemd-timesyncd.service systemd-resolved.service \
+    systemd-networkd.service ssh.socket; do
+    ln -sf /dev/null "$tree/etc/systemd/system/$unit"
+done
+chroot "$tree" systemctl --quiet enable ssh.service

@@ -1,0 +1,116 @@
+"""The root file system that all machines share: a minimal Debian or Ubuntu tree, made once and kept in the cache."""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from lab.progress import step
+from lab.settings import LAB_FOLDER, LabError, cache_root
+
+# No python3: a node need not have one, and what runs on nodes must show that it can do without.
+PACKAGES = (
+    "busybox-static",
+    "ca-certificates",
+    "conntrack",
+    "containernetworking-plugins",
+    "curl",
+    "dbus",
+    "etcd-server",
+    "iproute2",
+    "iptables",
+    "kmod",
+    "openssh-server",
+    "procps",
+    "runc",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+)
+MACHINE_FILES = LAB_FOLDER / "machine_files"
+HOOK = LAB_FOLDER / "base-tree.sh"
+
+
+def _release() -> str:
+    """The host's release name, such as bookworm: its mirrors are known to work here."""
+    return platform.freedesktop_os_release().get("VERSION_CODENAME", "")
+
+
+def files_digest(*paths: Path) -> str:
+    """One hash over the files at and below `paths`: names, executable bits and contents."""
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file():
+                digest.update(f"{file.relative_to(path)}\0{file.stat().st_mode & 0o111}\0".encode())
+                digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def tree_path() -> Path:
+    """Where the tree stands or would stand: a name that changes with all that goes into it."""
+    what = "\n".join([_release(), platform.machine(), *PACKAGES, files_digest(MACHINE_FILES), files_digest(HOOK)])
+    return cache_root() / "trees" / hashlib.sha256(what.encode()).hexdigest()[:16]
+
+
+def _sources(release: str) -> str:
+    """The distribution's own package sources as apt is configured for them here, third parties' left out."""
+    query = [
+        "apt-get",
+        "indextargets",
+        "--format",
+        "$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)",
+        "Created-By: Packages",
+    ]
+    listed = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    lines = []
+    for line in listed.splitlines():
+        words = line.split()
+        if len(words) == 4 and words[3] in {"Debian", "Ubuntu"} and words[1].startswith(release):  # noqa: PLR2004 four fields asked for
+            lines.append(f"deb {words[0]} {words[1]} {words[2]}")
+    return "\n".join(dict.fromkeys(lines)) + "\n"
+
+
+def _build(target: Path) -> None:
+    release = _release()
+    if not release:
+        message = "/etc/os-release names no VERSION_CODENAME, so no Debian or Ubuntu release to build machines from"
+        raise LabError(message)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="making-", dir=target.parent))
+    tree = scratch / "tree"
+    command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", f"--customize-hook={HOOK}"]
+    sources = _sources(release)
+    # With no index fetched yet, mmdebstrap's own knowledge of the release's mirrors has to do.
+    command += [release, str(tree), "-"] if sources.strip() else [release, str(tree)]
+    try:
+        done = subprocess.run(
+            command,
+            input=sources,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "MACHINE_FILES": str(MACHINE_FILES)},
+        )
+        if done.returncode:
+            message = f"base tree: mmdebstrap ended with {done.returncode}:\n{done.stderr.strip()[-2000:]}"
+            raise LabError(message)
+        tree.rename(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def ensure_base_tree() -> Path:
+    """The tree's folder, made first where it is missing (about 25 s, 300 MB).
+
+    Raises:
+        LabError: the packages cannot be had, or the release is unknown.
+    """
+    target = tree_path()
+    if not target.exists():
+        with step("machine image: a minimal Debian tree"):
+            _build(target)
+    return target

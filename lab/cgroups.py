@@ -1,0 +1,157 @@
+"""One cgroup per machine in every hierarchy: where its processes are held, and how they are found and ended.
+
+A lab's processes are known by their cgroup alone, so a crash of this program loses none of them and no foreign process
+is ever taken for one of the lab's. Layout below every hierarchy: `k3s-registry-lab/<lab>/<group>`.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.settings import Lab, LabError
+
+MOUNT = Path("/sys/fs/cgroup")
+PARENT = "k3s-registry-lab"
+KILL_SECONDS = 20.0
+PROCS = "cgroup.procs"
+
+
+def is_unified() -> bool:
+    """Whether this host has cgroup v2 alone (otherwise: v1, or v1 beside v2)."""
+    return (MOUNT / PROCS).exists()
+
+
+def hierarchies() -> list[Path]:
+    """The root of every cgroup hierarchy of this host."""
+    if is_unified():
+        return [MOUNT]
+    # Links such as cpuacct -> cpu,cpuacct name a hierarchy a second time.
+    return sorted(path for path in MOUNT.iterdir() if not path.is_symlink() and (path / PROCS).exists())
+
+
+def _fill(folder: Path) -> None:
+    """Make `folder` able to hold processes and, on v2, children with controllers."""
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        own, above = folder / name, folder.parent / name
+        # v1 refuses processes while these are empty; v2 inherits them.
+        if not is_unified() and own.exists() and not own.read_text().strip():
+            own.write_text(above.read_text())
+
+
+def _delegate(folder: Path) -> None:
+    """Let children of `folder` use every controller that it has itself (v2 only)."""
+    if is_unified():
+        for controller in (folder / "cgroup.controllers").read_text().split():
+            with contextlib.suppress(OSError):
+                (folder / "cgroup.subtree_control").write_text(f"+{controller}")
+
+
+def _processes(folder: Path) -> Iterator[int]:
+    """Every process in `folder` and below it."""
+    for base, _, files in os.walk(folder):
+        if PROCS in files:
+            with contextlib.suppress(OSError):
+                yield from (int(line) for line in (Path(base) / PROCS).read_text().split())
+
+
+def _remove(folder: Path) -> None:
+    for base, folders, _ in os.walk(folder, topdown=False):
+        for name in folders:
+            with contextlib.suppress(OSError):
+                (Path(base) / name).rmdir()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def ancestors() -> set[int]:
+    """This process and all above it: what must not be ended when the command runs inside the lab that it stops."""
+    found, pid = set(), os.getpid()
+    while pid > 0:
+        found.add(pid)
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            break
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The cgroups of one part of a lab, one in each hierarchy."""
+
+    lab: Lab
+    name: str
+
+    def folders(self) -> list[Path]:
+        """Its folder in each hierarchy, present or not."""
+        return [root / PARENT / self.lab.name / self.name for root in hierarchies()]
+
+    def create(self, *leaves: str) -> None:
+        """Make the cgroups, with the children `leaves`, ready to hold processes. Harmless when they are there."""
+        for folder in self.folders():
+            for path in (folder.parent.parent, folder.parent, folder):
+                _delegate(path.parent)
+                path.mkdir(exist_ok=True)
+                _fill(path)
+            if leaves:
+                _delegate(folder)
+            for leaf in leaves:
+                (folder / leaf).mkdir(exist_ok=True)
+                _fill(folder / leaf)
+
+    def enter(self) -> None:
+        """Move this process into the group; what it starts from now on belongs to the lab."""
+        self.create()
+        for folder in self.folders():
+            (folder / PROCS).write_text(str(os.getpid()))
+
+    def processes(self) -> set[int]:
+        """The processes that any hierarchy counts to this group."""
+        return {pid for folder in self.folders() for pid in _processes(folder)}
+
+    def kill(self) -> None:
+        """End every process of the group and wait until all are gone, except this process and those above it.
+
+        Raises:
+            LabError: a process outlived SIGKILL for 20 s, such as one that waits for a dead disk.
+        """
+        spared = ancestors()
+        deadline = time.monotonic() + KILL_SECONDS
+        while doomed := self.processes() - spared:
+            for pid in doomed:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            if time.monotonic() > deadline:
+                message = f"{self.name}: processes {sorted(doomed)} do not end on SIGKILL; look at their state in ps"
+                raise LabError(message)
+            time.sleep(0.02)
+
+    def remove(self) -> None:
+        """Remove the cgroups; processes spared by `kill` move to the top first."""
+        for folder in self.folders():
+            for pid in set(_processes(folder)):
+                with contextlib.suppress(OSError):
+                    (folder.parent.parent.parent / PROCS).write_text(str(pid))
+            _remove(folder)
+
+
+def groups(lab: Lab) -> list[Group]:
+    """The groups of `lab` that exist in any hierarchy, whatever made them."""
+    names = set()
+    for root in hierarchies():
+        folder = root / PARENT / lab.name
+        if folder.is_dir():
+            names |= {entry.name for entry in folder.iterdir() if entry.is_dir()}
+    return [Group(lab, name) for name in sorted(names)]
+
+
+def remove_lab(lab: Lab) -> None:
+    """Remove the lab's own folder in each hierarchy, and the one above it when no other lab is left."""
+    for root in hierarchies():
+        _remove(root / PARENT / lab.name)
+        with contextlib.suppress(OSError):
+            (root / PARENT).rmdir()

@@ -1,0 +1,129 @@
+"""The dev stack on the lab: `pulumi up`, and then what a user came for, seen from the LAN."""
+
+import json
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lab import network
+from lab.engine import Engine
+from lab.progress import step
+from lab.settings import Lab, LabError
+
+STACK = "dev"
+_ANSWER_BYTES = 65536
+_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The registry as the stack's outputs describe it."""
+
+    host: str
+    port: int
+    ip: str
+    ca_pem: str
+
+    @classmethod
+    def of(cls, outputs: Mapping[str, Any]) -> "Registry":
+        """The registry of a stack."""
+        return cls(outputs["registryHost"], int(outputs["registryPort"]), outputs["registryIp"], outputs["caCertPem"])
+
+    @property
+    def url(self) -> str:
+        """Its address in a browser's spelling."""
+        return f"https://{self.host}:{self.port}"
+
+    def get(self, lab: Lab, path: str) -> str:
+        """The body of the answer to a GET from the LAN, with certificate and name verified.
+
+        Raises:
+            OSError: no connection, or its certificate does not verify (ssl.SSLError).
+            LabError: another status than 200.
+
+        """
+        context = ssl.create_default_context(cadata=self.ca_pem)
+        with network.entered(lab.lan_namespace):
+            plain = socket.create_connection((self.ip, self.port), timeout=_SECONDS)
+        # By hand rather than by http.client: that would look the name up, which this computer need not know.
+        with plain, context.wrap_socket(plain, server_hostname=self.host) as connection:
+            connection.sendall(f"GET {path} HTTP/1.0\r\nHost: {self.host}:{self.port}\r\n\r\n".encode())
+            answer = b""
+            while len(answer) < _ANSWER_BYTES and (part := connection.recv(_ANSWER_BYTES)):
+                answer += part
+        head, _, body = answer.decode().partition("\r\n\r\n")
+        if head.split()[1:2] != ["200"]:
+            message = f"{self.url}{path} answered {head.splitlines()[0]!r}; the registry must answer 200"
+            raise LabError(message)
+        return body
+
+
+def deploy(lab: Lab) -> None:
+    """Run `pulumi up` on the lab's stack and show catalog and nodes.
+
+    Raises:
+        LabError: the lab is not up, or `pulumi up` failed.
+
+    """
+    if not lab.kubeconfig.exists():
+        message = f"lab {lab.name} has no cluster: start it with python -m lab --name {lab.name} up"
+        raise LabError(message)
+    engine = _prepared(Engine.of(lab))
+    with step(f"pulumi up --stack {STACK}"):
+        done = engine.run(
+            ["up", "--yes", "--skip-preview", "--stack", STACK, "--suppress-outputs"], netns=lab.lan_namespace_path
+        )
+    if done.returncode:
+        message = (
+            f"pulumi up failed (exit status {done.returncode}): its own words stand above; make up goes on from there"
+        )
+        raise LabError(message)
+    print(summary(lab, outputs(lab, engine)))
+
+
+def preview() -> None:
+    """Show the whole plan of the lab's stack, without cluster, machines or root.
+
+    Raises:
+        LabError: the plan could not be made.
+
+    """
+    engine = _prepared(Engine.offline())
+    done = engine.run(["preview", "--diff", "--stack", STACK])
+    if done.returncode:
+        message = f"pulumi preview failed (exit status {done.returncode}): its own words stand above"
+        raise LabError(message)
+
+
+def outputs(lab: Lab, engine: Engine) -> dict[str, Any]:
+    """What the stack exports."""
+    done = engine.run(["stack", "output", "--json", "--stack", STACK], netns=lab.lan_namespace_path, capture=True)
+    if done.returncode:
+        message = f"pulumi stack output failed: {done.stderr.strip()}"
+        raise LabError(message)
+    exported: dict[str, Any] = json.loads(done.stdout)
+    return exported
+
+
+def summary(lab: Lab, exported: Mapping[str, Any]) -> str:
+    """The catalog, read from the LAN with the authority verified, and what each node has pulled."""
+    registry = Registry.of(exported)
+    catalog = registry.get(lab, "/v2/_catalog").strip()
+    lines = [
+        "",
+        f"{registry.url}/v2/_catalog, from the LAN, certificate verified by the stack's authority:",
+        f"  {catalog}",
+        "",
+        f"{'NODE':<11}  PULLED THROUGH ITS OWN CONTAINERD",
+    ]
+    lines += [f"{name:<11}  {node['pulledDigest']}" for name, node in sorted(exported["nodes"].items())]
+    return "\n".join(lines)
+
+
+def _prepared(engine: Engine) -> Engine:
+    engine.ensure_stack(STACK)
+    origins = engine.install_plugins()
+    print("plugins: " + ", ".join(f"{name} ({origin})" for name, origin in sorted(origins.items())))
+    return engine

@@ -1,0 +1,213 @@
+"""The Pulumi engine with a home, a backend and plugins of its own, so that nothing of the user's is touched."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Final, Self
+
+import yaml
+
+from lab import toolchain
+from lab.plugin_store import Origin, PluginStore
+from lab.settings import PROJECT, Lab, LabError, cache_root
+
+PASSPHRASE: Final = "lab"  # noqa: S105  # published: it guards a throwaway stack
+"""The passphrase of every lab stack; the `encryptionsalt` in Pulumi.dev.yaml belongs to it."""
+
+_OF_THE_USER: Final = ("PULUMI_", "KUBECONFIG", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "VIRTUAL_ENV")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One PULUMI_HOME and file backend, and how to run the CLI with them.
+
+    Attributes:
+        state: folder that holds `pulumi-home` and `backend`; made when needed.
+        venv: virtual environment of the program.
+        tools: folders with `pulumi`, `pulumi-language-python` and `pulumi-language-python-exec`.
+        kubeconfig: the cluster to use; without one there is none, whatever the user's own settings say.
+        agent_socket: the ssh-agent to use; without one there is none.
+        cache: folder for what all labs share.
+    """
+
+    state: Path
+    venv: Path
+    tools: tuple[Path, ...]
+    kubeconfig: Path | None = None
+    agent_socket: Path | None = None
+    cache: Path = field(default_factory=cache_root)
+
+    @classmethod
+    def of(cls, lab: Lab) -> Self:
+        """The engine of `lab`, with the project's tools, which are built where they are missing."""
+        return cls.at(lab.state, kubeconfig=lab.kubeconfig, agent_socket=lab.agent_socket)
+
+    @classmethod
+    def offline(cls) -> Self:
+        """An engine without cluster and machines, for previews; needs no root."""
+        return cls.at(cache_root() / "preview")
+
+    @classmethod
+    def at(cls, state: Path, *, kubeconfig: Path | None = None, agent_socket: Path | None = None) -> Self:
+        """An engine whose state is in `state`, with the project's tools and virtual environment."""
+        folders = _together(toolchain.ensure(["pulumi", "pulumi-language"]), state / "tools")
+        venv = Path(sys.prefix) if sys.prefix != sys.base_prefix else PROJECT / ".venv"
+        return cls(state, venv, folders, kubeconfig, agent_socket)
+
+    @property
+    def home(self) -> Path:
+        """PULUMI_HOME."""
+        return self.state / "pulumi-home"
+
+    @property
+    def backend(self) -> Path:
+        """The folder of the file backend."""
+        return self.state / "backend"
+
+    @cached_property
+    def pulumi(self) -> Path:
+        """The CLI.
+
+        Raises:
+            LabError: it is in none of the folders.
+        """
+        found = shutil.which("pulumi", path=self._path())
+        if found is None:
+            message = f"pulumi is in none of {', '.join(map(str, self.tools))}, nor on PATH: run make again to build it"
+            raise LabError(message)
+        return Path(found)
+
+    @cached_property
+    def _store(self) -> PluginStore:
+        own = os.environ.get("PULUMI_HOME")
+        homes = [Path(own)] if own else []
+        return PluginStore(self.home, self.venv, self.cache, [*homes, Path.home() / ".pulumi"])
+
+    def environment(self) -> dict[str, str]:
+        """The environment of the CLI: the process's own, with everything that could lead to the user's stacks,
+        clusters or keys replaced.
+        """  # noqa: D205  # one sentence that does not fit a line
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(_OF_THE_USER)}
+        made = {
+            "PULUMI_HOME": str(self.home),
+            "PULUMI_BACKEND_URL": f"file://{self.backend}",
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            # A name where no file is: unset would mean the user's ~/.kube/config.
+            "KUBECONFIG": str(self.kubeconfig or self.state / "no-kubeconfig"),
+            "VIRTUAL_ENV": str(self.venv),
+            "PATH": self._path(),
+        }
+        if self.agent_socket is not None:
+            made["SSH_AUTH_SOCK"] = str(self.agent_socket)
+        if "stand-in" in self.plugins().values():
+            made["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
+        return {**kept, **made}
+
+    def plugins(self) -> dict[str, Origin]:
+        """The plugins in place and whose they are; empty before `install_plugins`."""
+        return self._store.origins()
+
+    def install_plugins(self) -> dict[str, Origin]:
+        """Put the plugins in place, upstream's where they can be had; says whose each is.
+
+        The first call may take 15 seconds for a refused download, which is then not tried again for a day; a call
+        with nothing to do takes milliseconds.
+        """
+        return self._store.install(self.pulumi, self.environment())
+
+    def ensure_stack(self, name: str, cwd: Path = PROJECT) -> None:
+        """Make the stack `name` of the project in `cwd` unless it is there. Pulumi.<name>.yaml stays as it is.
+
+        Raises:
+            LabError: the CLI could not; with what it said.
+        """
+        project = yaml.safe_load((cwd / "Pulumi.yaml").read_text())["name"]
+        if (self.backend / ".pulumi" / "stacks" / project / f"{name}.json").exists():
+            return
+        done = self.run(["stack", "init", name, "--secrets-provider", "passphrase", "--no-select"], cwd, capture=True)
+        if done.returncode:
+            message = f"stack {name} of {project} could not be made: {done.stderr.strip()}"
+            raise LabError(message)
+
+    def run(
+        self,
+        args: Sequence[str],
+        cwd: Path = PROJECT,
+        *,
+        netns: Path | None = None,
+        extra_env: Mapping[str, str] | None = None,
+        capture: bool = False,
+        timeout: float | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `pulumi` with `args` in `cwd`; the exit status is the caller's to judge.
+
+        Args:
+            args: arguments, with `--stack` where it matters: no stack is ever selected.
+            cwd: the project's folder.
+            netns: a network namespace's file to run in, such as `Lab.lan_namespace_path`; needs root.
+            extra_env: added to `environment`.
+            capture: return the output as text; else it goes where this process's output goes.
+            timeout: seconds after which the CLI is told to stop as by Ctrl-C; then `TimeoutExpired` is raised.
+        """
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.backend.mkdir(parents=True, exist_ok=True)
+        inside = ["nsenter", f"--net={netns}", "--"] if netns else []
+        stream = subprocess.PIPE if capture else None
+        with subprocess.Popen(
+            [*inside, str(self.pulumi), *args],
+            cwd=cwd,
+            env={**self.environment(), **(extra_env or {})},
+            stdin=subprocess.DEVNULL if capture else None,
+            stdout=stream,
+            stderr=stream,
+            text=True,
+        ) as process:
+            out, err = self._wait(process, timeout)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def _wait(self, process: subprocess.Popen[str], timeout: float | None) -> tuple[str | None, str | None]:
+        try:
+            return process.communicate(timeout=timeout)
+        except KeyboardInterrupt:
+            # The terminal has told the CLI as well: it finishes what it is doing and saves the state, if it is let.
+            process.wait()
+            raise
+        except subprocess.TimeoutExpired:
+            process.send_signal(2)
+            process.communicate()
+            raise
+
+    def _path(self) -> str:
+        folders = [self.venv / "bin", *self.tools]
+        return os.pathsep.join([*map(str, folders), os.environ.get("PATH", os.defpath)])
+
+
+def _together(programs: Mapping[str, Path], folder: Path) -> tuple[Path, ...]:
+    """The folders of `programs`: one if need be `folder`, made here, since the CLI warns of a host that is not beside it.
+
+    Hard links, because the CLI looks beside the file it was started from, with symbolic links followed.
+    """
+    if len({path.parent for path in programs.values()}) == 1:
+        return (next(iter(programs.values())).parent,)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, path in programs.items():
+        target = folder / name
+        if target.exists() and (target.samefile(path) or _same_copy(path, target)):
+            continue
+        target.unlink(missing_ok=True)
+        try:
+            target.hardlink_to(path)
+        except OSError:  # another file system, or one without hard links
+            shutil.copy2(path, target)
+    return (folder,)
+
+
+def _same_copy(source: Path, copy: Path) -> bool:
+    ours, theirs = copy.stat(), source.stat()
+    return (ours.st_size, ours.st_mtime_ns) == (theirs.st_size, theirs.st_mtime_ns)

@@ -1,0 +1,228 @@
+"""Bringing a lab up, taking it or one machine of it down, and telling how it stands."""
+
+import contextlib
+import fcntl
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+
+from lab import agent, cgroups, needs, network, toolchain
+from lab.addons import metallb_manifest
+from lab.api import Api, delete_node
+from lab.base_tree import ensure_base_tree
+from lab.cluster import ADDON_BINARIES, NODE_BINARIES, Cluster, ensure_images, ensure_layer
+from lab.machines import NSPAWN_RUN, Machine, machines, mounts_below, unmount_below
+from lab.packages import ensure_packages
+from lab.progress import step
+from lab.settings import DEFAULT_MACHINES, MAX_MACHINES, STATE_ROOT, Lab, LabError, MachineName
+
+READY_SECONDS = 180.0
+POLL_SECONDS = 0.2
+WORKLOADS = {"metallb-system/controller", "metallb-system/speaker", "kube-system/local-path-provisioner"}
+COREDNS_WORKLOAD = "kube-system/coredns"
+POOL = "/apis/metallb.io/v1beta1/namespaces/metallb-system/ipaddresspools/lan"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What kind of lab was asked for when it was started; kept in its state."""
+
+    bare: bool = False
+    coredns: bool = True
+
+    @classmethod
+    def of(cls, lab: Lab) -> "Shape | None":
+        """The shape of the lab that was started under this name, or None."""
+        try:
+            return cls(**json.loads((lab.state / "shape.json").read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def keep(self, lab: Lab) -> None:
+        """Remember the shape."""
+        (lab.state / "shape.json").write_text(json.dumps(asdict(self)))
+
+
+@contextlib.contextmanager
+def locked(lab: Lab) -> Iterator[None]:
+    """Only one command changes a lab at a time; the others wait."""
+    lab.lock.parent.mkdir(parents=True, exist_ok=True)
+    with lab.lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"lab {lab.name}: another command is changing it, waiting", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _wanted(lab: Lab, count: int | None) -> list[Machine]:
+    """The machines that shall run: those that are there, and the first `count`."""
+    present = machines(lab)
+    if count is None:
+        count = 0 if present else DEFAULT_MACHINES
+    if not 0 <= count <= MAX_MACHINES:
+        message = f"--machines {count}: a lab has 1 to {MAX_MACHINES} machines"
+        raise LabError(message)
+    places = {machine.place for machine in present} | {MachineName(index) for index in range(count)}
+    return [Machine(lab, place) for place in sorted(places, key=lambda place: place.index)]
+
+
+def _shape(lab: Lab, *, bare: bool, coredns: bool) -> Shape:
+    """The lab's shape: that of the running one, which cannot be changed under its machines."""
+    known = Shape.of(lab)
+    if known is None:
+        return Shape(bare=bare, coredns=coredns)
+    if bare and not known.bare:
+        message = f"lab {lab.name} was started with Kubernetes: take it down first, or give the bare one another --name"
+        raise LabError(message)
+    return known
+
+
+def is_ready(lab: Lab, wanted: list[Machine], shape: Shape) -> bool:
+    """Whether all `wanted` machines run and, unless the lab is bare, their cluster is ready for work."""
+    if not agent.is_running(lab) or not all(machine.is_running() for machine in wanted):
+        return False
+    return shape.bare or not _missing(Api(lab), wanted, shape)
+
+
+def _missing(api: Api, wanted: list[Machine], shape: Shape) -> list[str]:
+    """What the cluster still lacks."""
+    states = api.node_states()
+    nodes = [f"node {m.name} {states.get(m.name, 'unknown')}" for m in wanted if states.get(m.name) != "Ready"]
+    if nodes:
+        return nodes
+    expected = WORKLOADS | ({COREDNS_WORKLOAD} if shape.coredns else set())
+    absent = sorted(expected - api.workloads())
+    unready = [text for text in api.unready() if text.split()[0] in expected]
+    pool = [] if api.has(POOL) else ["MetalLB's address pool"]
+    return [*absent, *unready, *pool]
+
+
+def _wait_for(what: str, api: Api, wanted: list[Machine], shape: Shape, *, nodes_only: bool) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    with step(what):
+        while True:
+            missing = _missing(api, wanted, shape)
+            if not missing or (nodes_only and not missing[0].startswith("node ")):
+                return
+            if time.monotonic() > deadline:
+                message = (
+                    f"not ready after {READY_SECONDS:.0f} s: {', '.join(missing)}; "
+                    f"look with: python -m lab --name {api.lab.name} enter {wanted[0].name} journalctl -u 'k3s*' -n 50"
+                )
+                raise LabError(message)
+            time.sleep(POLL_SECONDS)
+
+
+def up(lab: Lab, *, count: int | None = None, bare: bool = False, coredns: bool = True) -> None:
+    """Have the lab running with at least `count` machines and wait until it can be worked with.
+
+    What runs already is left alone; what a crash took away is put back. `bare` machines have no Kubernetes.
+
+    Raises:
+        LabError: a need is not met, or something does not come up; says what and where to look.
+    """
+    with locked(lab):
+        shape = _shape(lab, bare=bare, coredns=coredns)
+        wanted = _wanted(lab, count)
+        if Shape.of(lab) and is_ready(lab, wanted, shape):
+            return
+        lacks = needs.lacks()
+        if lacks:
+            message = "this computer cannot carry the lab:\n" + "\n".join(f"  {lack}" for lack in lacks)
+            raise LabError(message)
+        ensure_packages()
+        _boot(lab, wanted, shape)
+        if not shape.bare:
+            api = Api(lab)
+            _wait_for("cluster: nodes ready", api, wanted, shape, nodes_only=True)
+            _wait_for("cluster: load balancer and storage ready", api, wanted, shape, nodes_only=False)
+
+
+def _boot(lab: Lab, wanted: list[Machine], shape: Shape) -> None:
+    cluster: Cluster | None = None
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # Mostly waiting for downloads, so it may as well run while tools compile.
+        making = pool.submit(ensure_base_tree)
+        binaries = {} if shape.bare else toolchain.ensure([*NODE_BINARIES, *_addons(shape)])
+        with step("machine image"):
+            tree = making.result()
+    layers = [tree]
+    lab.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    shape.keep(lab)
+    if not shape.bare:
+        with step("cluster: images"):
+            metallb = metallb_manifest()
+            images = ensure_images(binaries, tree / "bin/busybox", metallb, coredns=shape.coredns)
+            layers.insert(0, ensure_layer({name: binaries[name] for name in NODE_BINARIES}))
+        cluster = Cluster(lab, images, metallb, shape.coredns)
+        cluster.write_kubeconfig()
+        lab.programs.mkdir(exist_ok=True)
+        for name in ("k3s", "kubectl"):
+            (lab.programs / name).unlink(missing_ok=True)
+            (lab.programs / name).symlink_to(binaries["k3s"])
+    with step(f"machines: {', '.join(machine.name for machine in wanted)}"):
+        network.create_lan(lab)
+        key = agent.ensure_agent(lab)
+        for machine in wanted:
+            machine.prepare(layers)
+            machine.authorize(key)
+            if cluster:
+                cluster.equip(machine)
+            machine.start()
+        for machine in wanted:
+            machine.wait_for_ssh()
+
+
+def _addons(shape: Shape) -> list[str]:
+    return [name for name in ADDON_BINARIES if shape.coredns or name != "coredns"]
+
+
+def down(lab: Lab) -> None:
+    """Take the lab down: every process, mount, namespace, cgroup, interface and file of it, whatever state it is in.
+
+    Works from what the system shows under the lab's name, so a crash changes nothing; harmless when nothing is there.
+
+    Raises:
+        LabError: something could not be removed; says what.
+    """
+    with locked(lab):
+        for machine in machines(lab):
+            machine.kill()
+        for group in cgroups.groups(lab):
+            group.kill()
+        unmount_below(lab.state)
+        left = mounts_below(lab.state)
+        if left:
+            message = f"lab {lab.name}: {left[0]} cannot be unmounted; find who uses it with fuser -vm {left[0]}"
+            raise LabError(message)
+        for group in cgroups.groups(lab):
+            group.remove()
+        cgroups.remove_lab(lab)
+        network.remove_all(lab)
+        for folder in (NSPAWN_RUN / "propagate").glob(f"{lab.namespace_prefix}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(lab.state, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            STATE_ROOT.rmdir()
+
+
+def remove_machine(lab: Lab, name: str) -> None:
+    """Take one machine away for good: processes, disk, place on the LAN, node object. Harmless when it is not there.
+
+    Raises:
+        LabError: it is the server, without which there is no cluster; or no machine can have that name.
+    """
+    place = MachineName.parse(name)
+    if place.is_server:
+        message = f"{name} carries the control plane: take the whole lab down instead"
+        raise LabError(message)
+    with locked(lab):
+        Machine(lab, place).remove()
+        shape = Shape.of(lab)
+        if shape and not shape.bare:
+            delete_node(lab, name)

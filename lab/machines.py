@@ -1,0 +1,294 @@
+"""One machine of the lab: systemd-nspawn boots a whole Debian in an overlay over the shared base tree."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import network
+from lab.cgroups import Group
+from lab.pki import host_key_line, host_key_pem
+from lab.settings import LAB_FOLDER, Lab, LabError, MachineName
+
+# containerd's snapshots are overlays, and the kubelet's volumes are counted by file system: both want a real one.
+DATA_FOLDERS = {
+    "rancher": "/var/lib/rancher",
+    "kubelet": "/var/lib/kubelet",
+    "local-path": "/opt/local-path-provisioner",
+}
+PI = 1000
+LEAVES = ("supervisor", "system")
+BOOT_SECONDS = 30.0
+STOP_SECONDS = 40.0
+POWEROFF = signal.SIGRTMIN + 4  # systemd(1): what `systemctl poweroff` asks of PID 1
+NSPAWN_RUN = Path("/run/systemd/nspawn")
+
+
+def mounts_below(folder: Path) -> list[Path]:
+    """Where something is mounted at or below `folder`, innermost first."""
+    found = []
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        point = Path(line.split()[4].replace("\\040", " "))
+        if point == folder or folder in point.parents:
+            found.append(point)
+    return found[::-1]
+
+
+def unmount_below(folder: Path) -> None:
+    """Unmount all that is mounted at or below `folder`."""
+    for point in mounts_below(folder):
+        subprocess.run(["umount", "--lazy", str(point)], check=False, capture_output=True)
+
+
+def _status(pid: int) -> dict[str, str]:
+    """What the kernel tells of a process, by field."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine by its lab and place. The object holds no state: what is true is read from the system each time."""
+
+    lab: Lab
+    place: MachineName
+
+    @property
+    def name(self) -> str:
+        """The machine's name."""
+        return self.place.name
+
+    @property
+    def folder(self) -> Path:
+        """All that the machine owns on disk."""
+        return self.lab.machines_folder / self.name
+
+    @property
+    def root(self) -> Path:
+        """Where its root file system is mounted, as the host sees it."""
+        return self.folder / "root"
+
+    @property
+    def log(self) -> Path:
+        """What its console printed."""
+        return self.folder / "console.log"
+
+    @property
+    def group(self) -> Group:
+        """The cgroups that hold its processes."""
+        return Group(self.lab, self.name)
+
+    def path(self, inside: str) -> Path:
+        """The place on the host of a file that the machine knows as `inside`, running or not."""
+        for name, target in DATA_FOLDERS.items():
+            if inside == target or inside.startswith(target + "/"):
+                return self.folder / "data" / name / inside.removeprefix(target).lstrip("/")
+        return self.root / inside.lstrip("/")
+
+    def write(self, inside: str, content: str | bytes, *, mode: int = 0o644, owner: int = 0) -> None:
+        """Put a file into the machine, whole or not at all, with the folders above it (0755)."""
+        target = self.path(inside)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = target.with_name(f".{target.name}.new")
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
+        beside.chmod(mode)
+        os.chown(beside, owner, owner)
+        beside.replace(target)
+
+    def prepare(self, layers: Sequence[Path]) -> None:
+        """Mount the root file system over `layers` (topmost first) and write what makes the machine itself.
+
+        Harmless when it was done before; the upper layer, and with it all that the machine changed, stays.
+        """
+        for name in ("upper", "work", "root", *(f"data/{data}" for data in DATA_FOLDERS)):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        if self.root not in mounts_below(self.root):
+            lower = ":".join(str(layer) for layer in layers)
+            options = f"lowerdir={lower},upperdir={self.folder}/upper,workdir={self.folder}/work"
+            command = ["mount", "-t", "overlay", f"k3slab-{self.lab.name}", "-o", options, str(self.root)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                message = f"{self.name}: its root file system cannot be mounted: {done.stderr.strip()}"
+                raise LabError(message)
+        self.write("/etc/ssh/ssh_host_ed25519_key", host_key_pem(self.place), mode=0o600)
+        self.write("/etc/ssh/ssh_host_ed25519_key.pub", f"{host_key_line(self.place)} {self.name}\n")
+        self.write("/etc/machine-id", hashlib.sha256(f"{self.lab.name} {self.name}".encode()).hexdigest()[:32] + "\n")
+        if not (self.folder / "upper/etc/hostname").exists():
+            self.write("/etc/hostname", f"{self.name}\n")
+            self.write("/etc/hosts", f"127.0.0.1\tlocalhost\n127.0.1.1\t{self.name}\n")
+
+    def authorize(self, public_key: str) -> None:
+        """Let the lab's client key in, as root and as `pi`, and no other."""
+        self.write("/root/.ssh/authorized_keys", public_key, mode=0o600)
+        self.write("/home/pi/.ssh/authorized_keys", public_key, mode=0o600, owner=PI)
+
+    def leader(self) -> int | None:
+        """The host's number of the machine's PID 1, or None when it does not run."""
+        depth = len(_status(os.getpid())["NSpid"].split()) + 1
+        for pid in self.group.processes():
+            with contextlib.suppress(OSError):
+                status = _status(pid)
+                numbers = status["NSpid"].split()
+                # A pod's first process is number 1 too, one namespace further in; a zombie only waits for its parent.
+                if len(numbers) == depth and numbers[-1] == "1" and status["State"][0] not in "ZX":
+                    return pid
+        return None
+
+    def is_running(self) -> bool:
+        """Whether the machine has a living PID 1."""
+        return self.leader() is not None
+
+    def start(self) -> None:
+        """Boot the machine, detached from this process; it must be prepared. Nothing when it runs."""
+        if self.is_running():
+            return
+        # A crash may have left processes without a PID 1 above them, or the supervisor between two boots.
+        self.group.kill()
+        network.create_port(self.lab, self.place)
+        self.group.create(*LEAVES)
+        nspawn = [
+            "--quiet",
+            "--register=no",
+            "--keep-unit",
+            "--boot",
+            "--settings=no",
+            "--link-journal=no",
+            "--resolv-conf=off",
+            "--timezone=off",
+            f"--machine={self.lab.machine_namespace(self.name)}",
+            f"--hostname={self.name}",
+            f"--directory={self.root}",
+            f"--network-namespace-path={network.NETNS / self.lab.machine_namespace(self.name)}",
+            "--capability=all",
+            "--system-call-filter=@keyring bpf",
+            "--bind=/dev/kmsg",
+            *(f"--bind={self.folder}/data/{name}:{target}" for name, target in DATA_FOLDERS.items()),
+        ]
+        with self.log.open("ab") as log:
+            subprocess.run(
+                ["setsid", "--fork", str(LAB_FOLDER / "machine.sh"), *map(str, self.group.folders()), "--", *nspawn],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd="/",
+                # Only the network's settings: the others are the host's own.
+                env={"PATH": os.defpath + ":/usr/sbin:/sbin", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
+                check=True,
+            )
+
+    def wait_for_ssh(self, seconds: float = BOOT_SECONDS) -> None:
+        """Wait until sshd answers on the LAN.
+
+        Raises:
+            LabError: it does not within `seconds`; names the console's last lines.
+        """
+        deadline = time.monotonic() + seconds
+        while not network.answers(self.lab, self.place.address, 22, expect=b"SSH-"):
+            if time.monotonic() > deadline:
+                tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-10:]) if self.log.exists() else ""
+                message = (
+                    f"{self.name}: no sshd on {self.place.address} after {seconds:.0f} s; its console said:\n{tail}"
+                )
+                raise LabError(message)
+            time.sleep(0.1)
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Power the machine off in order; end it by force when it takes longer than `seconds`."""
+        leader = self.leader()
+        if leader is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(leader, POWEROFF)
+            deadline = time.monotonic() + seconds
+            while self.group.processes() and time.monotonic() < deadline:
+                time.sleep(0.1)
+        self.kill()
+
+    def kill(self) -> None:
+        """Pull the plug: every process of the machine ends at once. Its disk stays."""
+        self.group.kill()
+        shutil.rmtree(NSPAWN_RUN / "propagate" / self.lab.machine_namespace(self.name), ignore_errors=True)
+        with contextlib.suppress(OSError):
+            root = self.root.stat()
+            (NSPAWN_RUN / "locks" / f"inode-{root.st_dev}:{root.st_ino}").unlink()
+
+    def reboot(self) -> None:
+        """Boot again as `systemctl reboot` does, and wait until sshd answers from the new boot."""
+        before = self.leader()
+        if before is None:
+            self.start()
+        else:
+            self.run(["systemctl", "reboot"], check=False)
+            deadline = time.monotonic() + STOP_SECONDS
+            while self.leader() in {before, None} and time.monotonic() < deadline:
+                time.sleep(0.1)
+            if not self.is_running():
+                self.start()
+        self.wait_for_ssh()
+
+    def command(self, command: Sequence[str]) -> list[str]:
+        """`command` as the host must call it to run as root inside the machine, without SSH.
+
+        Raises:
+            LabError: the machine does not run.
+        """
+        leader = self.leader()
+        if leader is None:
+            message = f"{self.name} does not run: start it with up"
+            raise LabError(message)
+        environment = [
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME=/root",
+            "LANG=C.UTF-8",
+        ]
+        if "TERM" in os.environ:
+            environment.append(f"TERM={os.environ['TERM']}")
+        # In the machine's own cgroup: what the command leaves behind ends with the machine.
+        return [
+            str(LAB_FOLDER / "held.sh"),
+            *(str(folder / "supervisor") for folder in self.group.folders()),
+            "--",
+            "nsenter",
+            f"--target={leader}",
+            "--all",
+            "env",
+            "--ignore-environment",
+            "--chdir=/root",
+            *environment,
+            *command,
+        ]
+
+    def run(
+        self, command: Sequence[str], *, stdin: str | None = None, check: bool = True, timeout: float | None = 120
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `command` as root inside the machine and return what it printed.
+
+        Raises:
+            LabError: the machine does not run.
+            subprocess.CalledProcessError: with `check`, the command failed.
+            subprocess.TimeoutExpired: it took longer than `timeout` seconds.
+        """
+        return subprocess.run(
+            self.command(command), input=stdin, capture_output=True, text=True, check=check, timeout=timeout
+        )
+
+    def remove(self) -> None:
+        """End the machine and delete all that it owned. Harmless whatever is left of it."""
+        self.kill()
+        unmount_below(self.folder)
+        self.group.remove()
+        network.remove_port(self.lab, self.name)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def machines(lab: Lab) -> list[Machine]:
+    """The machines of the lab by their folders, in order."""
+    if not lab.machines_folder.is_dir():
+        return []
+    places = (MachineName.parse(folder.name) for folder in lab.machines_folder.iterdir() if folder.is_dir())
+    return [Machine(lab, place) for place in sorted(places, key=lambda place: place.index)]

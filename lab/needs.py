@@ -1,0 +1,147 @@
+"""What this computer must offer to carry the lab; each lack is one sentence with its remedy."""
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import cgroups
+from lab.settings import STATE_ROOT, cache_root
+
+GIB = 1 << 30
+MEMORY_GIB = 2
+STATE_GIB = 3
+CACHE_GIB = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """A need that is not met: its name, and what to do about it."""
+
+    need: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.need}: {self.remedy}"
+
+
+def _existing(path: Path) -> Path:
+    """The nearest folder at or above `path` that is there."""
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _linux() -> str | None:
+    if platform.system() == "Linux" and platform.machine() in {"x86_64", "aarch64"}:
+        return None
+    return f"machines are Linux containers on x86_64 or aarch64, this is {platform.system()} {platform.machine()}"
+
+
+def _root() -> str | None:
+    return None if os.geteuid() == 0 else "mounts, namespaces and machines need root: run the same command with sudo"
+
+
+def _succeeds(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def _namespaces() -> str | None:
+    if _succeeds("unshare", "--net", "--mount", "--pid", "--fork", "--cgroup", "true"):
+        return None
+    return (
+        "the kernel or the container that this runs in refuses new namespaces (unshare --net --mount --pid --cgroup): "
+        "use a virtual machine, or a container started with --privileged"
+    )
+
+
+def _cgroups() -> str | None:
+    if not cgroups.MOUNT.is_dir() or not cgroups.hierarchies():
+        return f"nothing is mounted on {cgroups.MOUNT}: mount the cgroup file systems first"
+    for root in cgroups.hierarchies():
+        probe = root / f"{cgroups.PARENT}-probe"
+        try:
+            probe.mkdir(exist_ok=True)
+            probe.rmdir()
+        except OSError as error:
+            return (
+                f"no cgroup can be made in {root} ({error.strerror}): use a virtual machine or a --privileged container"
+            )
+    return None
+
+
+def _overlay() -> str | None:
+    folder = _existing(STATE_ROOT)
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".k3s-registry-lab-") as scratch:
+            for name in ("lower", "upper", "work", "root"):
+                (Path(scratch) / name).mkdir()
+            options = f"lowerdir={scratch}/lower,upperdir={scratch}/upper,workdir={scratch}/work"
+            # In a mount namespace of its own, so that nothing is left whatever happens.
+            if _succeeds("unshare", "--mount", "mount", "-t", "overlay", "overlay", "-o", options, f"{scratch}/root"):
+                return None
+    except OSError as error:
+        return f"{folder} cannot be written ({error.strerror})"
+    return f"{folder} cannot be the upper layer of an overlay: put it on a file system such as ext4 or xfs"
+
+
+def _memory() -> str | None:
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            free = int(line.split()[1]) * 1024
+            if free >= MEMORY_GIB * GIB:
+                return None
+            return (
+                f"{free / GIB:.1f} GiB are available, three machines need {MEMORY_GIB}: stop something, or add memory"
+            )
+    return None
+
+
+def _disk() -> str | None:
+    wanted: dict[int, tuple[Path, int]] = {}
+    for path, gib in ((STATE_ROOT, STATE_GIB), (cache_root(), CACHE_GIB)):
+        folder = _existing(path)
+        # Both may be on one disk, which must then hold the sum.
+        first, before = wanted.get(folder.stat().st_dev, (folder, 0))
+        wanted[folder.stat().st_dev] = (
+            first,
+            before + (0 if path == cache_root() and (path / "trees").exists() else gib),
+        )
+    for folder, gib in wanted.values():
+        free = shutil.disk_usage(folder).free
+        if free < gib * GIB:
+            return f"{folder} has {free / GIB:.1f} GiB free, the lab wants {gib}: make room"
+    return None
+
+
+NEEDS: tuple[tuple[str, Callable[[], str | None]], ...] = (
+    ("a Linux computer", _linux),
+    ("root", _root),
+    ("namespaces", _namespaces),
+    ("cgroups", _cgroups),
+    ("overlay mounts", _overlay),
+    ("memory", _memory),
+    ("disk space", _disk),
+)
+
+
+def lacks() -> list[Lack]:
+    """Every need that this computer does not meet; empty when it can carry the lab.
+
+    Without Linux or root nothing else can be found out, so that lack comes alone.
+    """
+    found: list[Lack] = []
+    for need, check in NEEDS:
+        remedy = check()
+        if remedy:
+            found.append(Lack(need, remedy))
+            if need in {"a Linux computer", "root"}:
+                break
+    return found

@@ -1,0 +1,80 @@
+"""The distribution's packages that the lab needs here: known by the programs they bring, installed when missing."""
+
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+from lab.progress import step
+from lab.settings import LabError
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A Debian package, a program by which its presence is known, and what the lab does with it."""
+
+    name: str
+    program: str
+    why: str
+
+
+LAB_PACKAGES = (
+    Package("iproute2", "ip", "makes the lab's network namespaces"),
+    Package("mmdebstrap", "mmdebstrap", "makes the machines' root file system"),
+    Package("mount", "mount", "mounts the machines' root file systems"),
+    Package("openssh-client", "ssh-agent", "holds the lab's client key"),
+    Package("procps", "sysctl", "switches on forwarding inside the lab"),
+    Package("skopeo", "skopeo", "pushes images into the registry from the LAN"),
+    Package("systemd-container", "systemd-nspawn", "boots the machines"),
+    Package("util-linux", "nsenter", "runs commands inside the lab"),
+)
+# Not on PATH for every root shell.
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+
+
+def missing(packages: tuple[Package, ...] = LAB_PACKAGES) -> list[Package]:
+    """Those of `packages` whose program cannot be found."""
+    return [package for package in packages if not shutil.which(package.program, path=SEARCH_PATH)]
+
+
+def _is_debian() -> bool:
+    release = platform.freedesktop_os_release()
+    return bool({"debian", "ubuntu"} & {release.get("ID", ""), *release.get("ID_LIKE", "").split()})
+
+
+def _apt(*args: str) -> None:
+    done = subprocess.run(
+        ["apt-get", "-qq", *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+    )
+    if done.returncode:
+        message = f"apt-get {' '.join(args)} failed: {(done.stderr or done.stdout).strip()[-1000:]}"
+        raise LabError(message)
+
+
+def ensure_packages(packages: tuple[Package, ...] = LAB_PACKAGES) -> None:
+    """Install what is missing of `packages`, saying what and why; nothing, silently, when all are there.
+
+    Raises:
+        LabError: not root, not Debian or Ubuntu, or apt could not install them.
+    """
+    wanted = missing(packages)
+    if not wanted:
+        return
+    names = [package.name for package in wanted]
+    listing = "; ".join(f"{package.name} ({package.why})" for package in wanted)
+    if not _is_debian():
+        message = f"this is neither Debian nor Ubuntu: install what brings these by hand: {listing}"
+        raise LabError(message)
+    if os.geteuid() != 0:
+        message = f"missing packages: {listing}; run as root, or: apt-get install {' '.join(names)}"
+        raise LabError(message)
+    print(f"installing Debian packages: {listing}", flush=True)
+    with step(f"packages: {', '.join(names)}"):
+        _apt("update")
+        # Recommended packages would bring services that start on this computer.
+        _apt("install", "--yes", "--no-install-recommends", *names)

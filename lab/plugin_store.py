@@ -1,0 +1,175 @@
+"""The provider plugins in a PULUMI_HOME: upstream's where they can be had, the lab's stand-ins where not."""
+
+import contextlib
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Final, Literal
+
+from lab.settings import LAB_FOLDER, PROJECT, LabError
+
+Origin = Literal["upstream", "stand-in"]
+
+DISTRIBUTIONS: Final = {"kubernetes": "pulumi_kubernetes", "tls": "pulumi_tls", "command": "pulumi_command"}
+"""Plugin by name to the SDK distribution whose installed version it must have."""
+
+INSTALL_LIMIT_SECONDS: Final = 15.0
+REFUSAL_SECONDS: Final = 24 * 3600.0
+_LAUNCHER: Final = LAB_FOLDER / "plugins" / "launcher.sh"
+_MARK: Final = "stand-in"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One plugin at the version that the installed SDK asks for."""
+
+    name: str
+    version: str
+
+    @property
+    def folder(self) -> str:
+        """The plugin's folder below `plugins`."""
+        return f"resource-{self.name}-v{self.version}"
+
+    @property
+    def program(self) -> str:
+        """The file that the engine starts."""
+        return f"pulumi-resource-{self.name}"
+
+
+@dataclass(frozen=True)
+class PluginStore:
+    """The plugins of one PULUMI_HOME.
+
+    Attributes:
+        home: the PULUMI_HOME.
+        venv: the virtual environment with the SDKs, which also runs the stand-ins.
+        cache: where a refused download is remembered for a day, for all labs.
+        user_homes: PULUMI_HOMEs of the user to take plugins from; nothing is ever written there.
+    """
+
+    home: Path
+    venv: Path
+    cache: Path
+    user_homes: Sequence[Path]
+
+    def wanted(self) -> list[Plugin]:
+        """The plugins that the SDKs in the virtual environment ask for.
+
+        Raises:
+            LabError: an SDK is not installed.
+        """
+        places = [str(path) for path in self.venv.glob("lib/python3*/site-packages")]
+        found = []
+        for name, distribution in DISTRIBUTIONS.items():
+            installed = next(iter(distributions(name=distribution, path=places)), None)
+            if installed is None:
+                message = f"{distribution} is not installed in {self.venv}: pip install -r requirements.txt"
+                raise LabError(message)
+            found.append(Plugin(name, installed.version))
+        return found
+
+    def origins(self) -> dict[str, Origin]:
+        """Which plugins are there, and whose."""
+        return {plugin.name: self._origin(plugin) for plugin in self.wanted() if self._program(plugin).exists()}
+
+    def install(self, pulumi: Path, environment: Mapping[str, str]) -> dict[str, Origin]:
+        """Put every wanted plugin in place; where all are, this only looks.
+
+        Args:
+            pulumi: the CLI, asked at most once a day to download what is missing.
+            environment: the environment of that call.
+        """
+        missing = [plugin for plugin in self.wanted() if not self._is_upstream(plugin) and not self._link(plugin)]
+        asked = [plugin for plugin in missing if not self._refused(plugin)]
+        if asked:
+            self._download(asked, pulumi, environment)
+        for plugin in missing:
+            if not self._is_upstream(plugin):
+                self._stand_in(plugin)
+        return self.origins()
+
+    def _program(self, plugin: Plugin) -> Path:
+        return self.home / "plugins" / plugin.folder / plugin.program
+
+    def _origin(self, plugin: Plugin) -> Origin:
+        return "stand-in" if self._program(plugin).with_name(_MARK).exists() else "upstream"
+
+    def _is_upstream(self, plugin: Plugin) -> bool:
+        return self._program(plugin).exists() and self._origin(plugin) == "upstream"
+
+    def _link(self, plugin: Plugin) -> bool:
+        for home in self.user_homes:
+            source = home / "plugins" / plugin.folder
+            if (source / plugin.program).exists() and not (source / _MARK).exists():
+                # The engine takes real folders only; the files in it may be links.
+                folder = self._cleared(plugin)
+                for file in source.iterdir():
+                    (folder / file.name).symlink_to(file.absolute())
+                return True
+        return False
+
+    def _refusal(self, plugin: Plugin) -> Path:
+        return self.cache / "refused-plugins" / plugin.folder
+
+    def _refused(self, plugin: Plugin) -> bool:
+        try:
+            age = time.time() - self._refusal(plugin).stat().st_mtime
+        except FileNotFoundError:
+            return False
+        return 0 <= age < REFUSAL_SECONDS
+
+    def _download(self, plugins: Sequence[Plugin], pulumi: Path, environment: Mapping[str, str]) -> None:
+        clean = {
+            key: value for key, value in environment.items() if key != "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
+        }
+        deadline = time.monotonic() + INSTALL_LIMIT_SECONDS
+        for plugin in plugins:
+            self._cleared(plugin).rmdir()
+        calls = [
+            subprocess.Popen(
+                [pulumi, "plugin", "install", "resource", plugin.name, f"v{plugin.version}", "--non-interactive"],
+                env=clean,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            for plugin in plugins
+        ]
+        for plugin, call in zip(plugins, calls, strict=True):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                call.wait(max(0.0, deadline - time.monotonic()))
+            if call.poll() is None:
+                call.kill()
+                call.wait()
+            if not self._is_upstream(plugin):
+                refusal = self._refusal(plugin)
+                refusal.parent.mkdir(parents=True, exist_ok=True)
+                refusal.touch()
+
+    def _stand_in(self, plugin: Plugin) -> None:
+        settings = {"python": self.venv / "bin" / "python", "checkout": PROJECT, "plugin": plugin.name}
+        mark = "".join(f"{key}={shlex.quote(str(value))}\n" for key, value in settings.items())
+        program, launcher = self._program(plugin), _LAUNCHER.read_bytes()
+        with contextlib.suppress(FileNotFoundError):
+            if program.with_name(_MARK).read_text() == mark and program.read_bytes() == launcher:
+                return
+        folder = self._cleared(plugin)
+        (folder / _MARK).write_text(mark)
+        beside = folder / f"{plugin.program}.new"
+        beside.write_bytes(launcher)
+        beside.chmod(0o755)
+        beside.replace(program)
+
+    def _cleared(self, plugin: Plugin) -> Path:
+        folder = self.home / "plugins" / plugin.folder
+        shutil.rmtree(folder, ignore_errors=True)
+        for suffix in (".partial", ".lock"):
+            folder.with_name(folder.name + suffix).unlink(missing_ok=True)
+        folder.mkdir(parents=True)
+        return folder

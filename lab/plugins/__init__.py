@@ -1,0 +1,1 @@
+"""Stand-ins for upstream provider plugins, for machines that cannot download those."""

@@ -1,0 +1,1 @@
+"""Stand-in for the upstream tls plugin: private keys, certificate requests and certificates."""

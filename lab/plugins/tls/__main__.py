@@ -1,0 +1,7 @@
+"""Start as `python -m lab.plugins.tls ENGINE_ADDRESS`; the engine does."""
+
+from lab.plugins.server import serve
+from lab.plugins.tls.provider import TlsProvider
+
+if __name__ == "__main__":
+    serve(lambda _log: TlsProvider(), "pulumi_tls")

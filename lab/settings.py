@@ -1,0 +1,165 @@
+"""What a lab is called and where its parts stand: names, addresses, paths. No action happens here."""
+
+import hashlib
+import ipaddress
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+NETWORK = ipaddress.IPv4Network("10.77.0.0/24")
+GATEWAY = ipaddress.IPv4Address("10.77.0.1")
+POOL = "10.77.0.200-10.77.0.250"
+POD_NETWORK = "10.42.0.0/16"
+SERVICE_NETWORK = "10.43.0.0/16"
+CLUSTER_DNS = "10.43.0.10"
+API_SERVICE = "10.43.0.1"
+REGISTRY_HOST = "registry.cube.local"
+REGISTRY_ADDRESS = "10.77.0.202"
+REGISTRY_PORT = 5000
+
+FIRST_OCTET = 11
+MAX_MACHINES = 20
+DEFAULT_MACHINES = 3
+
+STATE_ROOT = Path("/var/lib/k3s-registry-lab")
+PROJECT = Path(__file__).resolve().parent.parent
+LAB_FOLDER = Path(__file__).resolve().parent
+
+
+class LabError(Exception):
+    """What went wrong and what to do about it, in one sentence; shown to the user without a stack trace."""
+
+
+def cache_root() -> Path:
+    """The folder for what costs time to make and belongs to no lab: tools, base tree, images."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "k3s-registry-lab"
+
+
+@dataclass(frozen=True, slots=True)
+class MachineName:
+    """A machine's place in its lab: the first is the server, `control01`; the others are `cube01`, `cube02`, ..."""
+
+    index: int
+
+    @property
+    def name(self) -> str:
+        """The machine's name, which is also its node's name."""
+        return "control01" if self.index == 0 else f"cube{self.index:02d}"
+
+    @property
+    def octet(self) -> int:
+        """The last byte of the machine's address and the third byte of its pods' network."""
+        return FIRST_OCTET + self.index
+
+    @property
+    def address(self) -> str:
+        """The machine's address on the LAN."""
+        return str(NETWORK.network_address + self.octet)
+
+    @property
+    def pod_network(self) -> str:
+        """The network of the pods that run on this machine."""
+        return f"10.42.{self.octet}.0/24"
+
+    @property
+    def is_server(self) -> bool:
+        """Whether the control plane runs here."""
+        return self.index == 0
+
+    @property
+    def host_key_seed(self) -> bytes:
+        """The 32 secret bytes of the machine's ed25519 host key: the same in every lab, so that it can be published."""
+        return hashlib.sha256(f"k3s-registry lab host key {self.name}".encode()).digest()
+
+    @classmethod
+    def parse(cls, name: str) -> "MachineName":
+        """Find the place that belongs to `name`.
+
+        Raises:
+            LabError: no machine of a lab has that name.
+        """
+        if name == "control01":
+            return cls(0)
+        match = re.fullmatch(r"cube(\d\d)", name)
+        if match and 0 < int(match[1]) < MAX_MACHINES:
+            return cls(int(match[1]))
+        message = f"machine {name!r}: a lab's machines are control01 and cube01 to cube{MAX_MACHINES - 1:02d}"
+        raise LabError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """A lab by its name; every namespace, cgroup, mount and folder of it carries the name."""
+
+    name: str = "dev"
+
+    def __post_init__(self) -> None:
+        # No hyphen: `a` and `a-b` would otherwise claim each other's namespaces.
+        if not re.fullmatch(r"[a-z][a-z0-9]{0,14}", self.name):
+            message = f"lab name {self.name!r}: a lower-case letter, then at most 14 of them or digits, such as dev"
+            raise LabError(message)
+
+    @property
+    def state(self) -> Path:
+        """The lab's folder on a real file system; its presence means that a lab was started and not yet taken down."""
+        return STATE_ROOT / self.name
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The cluster's admin kubeconfig, valid inside the LAN namespace."""
+        return self.state / "kubeconfig"
+
+    @property
+    def agent_socket(self) -> Path:
+        """The lab's own ssh-agent, which holds the only copy of the client key."""
+        return self.state / "agent.sock"
+
+    @property
+    def programs(self) -> Path:
+        """A folder with the cluster's command line, `kubectl`, for use from the LAN side."""
+        return self.state / "bin"
+
+    @property
+    def pulumi_home(self) -> Path:
+        """PULUMI_HOME of the lab."""
+        return self.state / "pulumi-home"
+
+    @property
+    def backend(self) -> Path:
+        """The folder of the lab's file backend."""
+        return self.state / "backend"
+
+    @property
+    def machines_folder(self) -> Path:
+        """The folder with one folder per machine."""
+        return self.state / "machines"
+
+    @property
+    def namespace_prefix(self) -> str:
+        """What the names of all network namespaces of this lab begin with."""
+        return f"k3slab-{self.name}-"
+
+    @property
+    def lan_namespace(self) -> str:
+        """The network namespace that is the LAN: a bridge that all machines hang on."""
+        return self.namespace_prefix + "lan"
+
+    @property
+    def lan_namespace_path(self) -> Path:
+        """The LAN's namespace as a file, for nsenter(1) and setns(2)."""
+        return Path("/run/netns") / self.lan_namespace
+
+    def machine_namespace(self, machine: str) -> str:
+        """The network namespace of one machine."""
+        return self.namespace_prefix + machine
+
+    @property
+    def lock(self) -> Path:
+        """The file whose flock(2) keeps two commands from changing one lab at the same time."""
+        return Path("/run/lock") / f"k3s-registry-lab-{self.name}.lock"
+
+    def in_lan(self, *command: str) -> list[str]:
+        """`command` as it must be called to run inside the LAN (not ip netns exec: that would hide the cgroups)."""
+        return ["nsenter", f"--net={self.lan_namespace_path}", *command]

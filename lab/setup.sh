@@ -1,0 +1,42 @@
+#!/bin/sh
+# The Python environment of program, lab and tests, in .venv. Does nothing when the requirements have not changed since.
+set -eu
+cd "$(dirname "$0")/.."
+
+say() { printf '%s\n' "$*"; }
+fail() {
+	printf 'setup: %s\n' "$*" >&2
+	exit 1
+}
+
+wanted=$(cat requirements.txt requirements-dev.txt lab/setup.sh | sha256sum | cut -d ' ' -f 1)
+[ "$(cat .venv/.requirements 2>/dev/null)" = "$wanted" ] && exit 0
+
+suitable() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+python=
+for candidate in python3 python3.13 python3.12 python3.11; do
+	if suitable "$candidate"; then
+		python=$candidate
+		break
+	fi
+done
+if [ -z "$python" ]; then
+	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+		fail "no Python 3.11 or newer with venv found; it runs program and tests; install python3 and python3-venv"
+	fi
+	say "Installing Debian packages python3 and python3-venv: they run the program and its tests."
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-venv >/dev/null
+	suitable python3 || fail "this system's python3 is older than 3.11, the oldest that the program runs on; install a newer one"
+	python=python3
+fi
+
+say "Setting up .venv (usually half a minute) ..."
+started=$(date +%s)
+rm -f .venv/.requirements
+# --clear: an environment left by another Python, or half made, must not decide what this one becomes.
+"$python" -m venv --clear .venv
+.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+printf '%s\n' "$wanted" >.venv/.requirements
+say "Set up .venv in $(($(date +%s) - started)) s."

@@ -1,0 +1,252 @@
+"""The lab's programs: built once from the Go modules of lab/tools and kept in the cache under a digest of their inputs.
+
+    ensure(["k3s", "metallb"])    {"k3s": PATH, "metallb-controller": PATH, "metallb-speaker": PATH}
+
+`python -m lab.toolchain [NAME...]` does the same and prints one line for each program.
+"""
+
+import contextlib
+import fcntl
+import functools
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.go_compiler import Go, find_go
+from lab.progress import step
+from lab.settings import LabError, cache_root
+from lab.tool_sets import SETS, TOOLS_FOLDER, ModuleFile, ToolSet, find
+
+PULUMI_SETS = ("pulumi", "pulumi-language")
+PULUMI_MINIMUM = (3, 259, 0)
+PULUMI_HOST = "pulumi-language-python"
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A set and the folder that its programs come to lie in."""
+
+    tool_set: ToolSet
+    target: Path
+
+    @property
+    def shares_module(self) -> bool:
+        """Whether it is built from the module that most sets share."""
+        return self.tool_set.folder == "."
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the programs are there; the folder appears by rename, so it is whole or absent."""
+        return self.target.is_dir()
+
+
+def ensure(names: Sequence[str]) -> dict[str, Path]:
+    """Have the programs of the named sets (or the sets of the named programs) and say where they are.
+
+    A `pulumi` of the user's own that is new enough is preferred to a build.
+
+    Args:
+        names: names of sets or of programs; a name of either brings its whole set.
+
+    Returns:
+        The path of every program of those sets, by its name.
+
+    Raises:
+        LabError: a name is unknown, there is no Go compiler, or something does not build.
+    """
+    wanted = find(names)
+    programs: dict[str, Path] = {}
+    if any(tool_set.name in PULUMI_SETS for tool_set in wanted):
+        installed = installed_pulumi(os.environ.get("PATH", ""))
+        if installed:
+            programs.update(installed)
+            wanted = [tool_set for tool_set in wanted if tool_set.name not in PULUMI_SETS]
+    if not wanted:
+        return programs
+    go = _go()
+    # Fixed once: an edit of the code while it compiles must not move the place where the result is looked for.
+    builds = [Build(tool_set, home(tool_set, go)) for tool_set in wanted]
+    missing = [build for build in builds if not build.is_done]
+    if missing:
+        _build_all(missing, go)
+    for build in builds:
+        programs.update({name: build.target / name for name in build.tool_set.names})
+    return programs
+
+
+def module_file(set_name: str, module: str, path: str) -> Path:
+    """A file from a Go module that a set is built from, as a copy in the cache that stays when Go's own cache goes.
+
+    Args:
+        set_name: the set whose go.mod fixes the module's version.
+        module: the module's path, such as `go.universe.tf/metallb`.
+        path: the file's path in the module.
+
+    Raises:
+        LabError: the module cannot be had, or has no such file.
+    """
+    go = _go()
+    tool_set = find([set_name])[0]
+    built = home(tool_set, go)
+    copy = built.with_name(f"{built.name}.files") / module.replace("/", "_") / path
+    if not copy.exists():
+        source = _module_source(ModuleFile(tool_set.folder, module, path), go)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        _copy_whole(source, copy)
+    return copy
+
+
+def home(tool_set: ToolSet, go: Go) -> Path:
+    """The folder of the set's programs; its name carries the digest of what they are made of."""
+    return cache_root() / "tools" / f"{tool_set.name}-{tool_set.digest(go.version)}"
+
+
+def installed_pulumi(path: str) -> dict[str, Path]:
+    """The user's own engine and Python host on `path`, or nothing where one is missing or the engine is too old."""
+    engine = shutil.which("pulumi", path=path)
+    if not engine:
+        return {}
+    # A stock release has its hosts beside it, wherever a link on PATH points from.
+    beside = os.pathsep.join((str(Path(engine).parent), str(Path(engine).resolve().parent), path))
+    programs = {name: shutil.which(name, path=beside) for name in (PULUMI_HOST, f"{PULUMI_HOST}-exec")}
+    version = _pulumi_version(engine)
+    if version < PULUMI_MINIMUM or not all(programs.values()):
+        return {}
+    return {"pulumi": Path(engine), **{name: Path(found) for name, found in programs.items() if found}}
+
+
+def _pulumi_version(engine: str) -> tuple[int, ...]:
+    environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    try:
+        done = subprocess.run(
+            [engine, "version"], env=environment, capture_output=True, text=True, check=True, timeout=30
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    match = re.match(r"v?(\d+)\.(\d+)\.(\d+)", done.stdout.strip())
+    return tuple(map(int, match.groups())) if match else ()
+
+
+@functools.cache
+def _go() -> Go:
+    return find_go()
+
+
+def _build_all(missing: Sequence[Build], go: Go) -> None:
+    """Build several sets: code for the next ones is fetched while one compiles, and two compile at once.
+
+    Two, since each build has stretches (big packages, linking) that keep only one core busy.
+    """
+    fetched = {build.tool_set.name: threading.Event() for build in missing}
+    # Sets of one module share their packages: built one after the other, each compiles only what is new in it.
+    shared = [build for build in missing if build.shares_module]
+    others = [build for build in missing if not build.shares_module]
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        fetching = pool.submit(_fetch_all, _alternating(shared, others), fetched, go)
+        building = [pool.submit(_build_lane, lane, fetched, go) for lane in (shared, others) if lane]
+        for future in (fetching, *building):
+            future.result()
+
+
+def _alternating(shared: Sequence[Build], others: Sequence[Build]) -> list[ToolSet]:
+    """An order in which neither lane waits for all of the other's code."""
+    pairs = itertools.zip_longest(shared, others)
+    return [build.tool_set for pair in pairs for build in pair if build]
+
+
+def _fetch_all(tool_sets: Sequence[ToolSet], fetched: Mapping[str, threading.Event], go: Go) -> None:
+    try:
+        for tool_set in tool_sets:
+            _fetch(tool_set, go)
+            fetched[tool_set.name].set()
+    finally:
+        # After a failure the builds run into the same trouble and say so themselves.
+        for event in fetched.values():
+            event.set()
+
+
+def _fetch(tool_set: ToolSet, go: Go) -> None:
+    # Listing loads exactly the packages that will be compiled; `go mod download` would fetch whole clouds' SDKs.
+    flags = [argument for argument in tool_set.arguments() if argument.startswith("-tags=")]
+    listing = ["list", "-deps", *flags, "--", *tool_set.programs.values()]
+    try:
+        go.run(listing, tool_set.module)
+    except LabError:
+        # One lost connection must not cost the whole run; a second failure is for the user to see.
+        go.run(listing, tool_set.module)
+
+
+def _build_lane(lane: Sequence[Build], fetched: Mapping[str, threading.Event], go: Go) -> None:
+    for build in lane:
+        with step(f"building {build.tool_set.name}"):
+            fetched[build.tool_set.name].wait()
+            with _locked(build.tool_set):
+                if not build.is_done:
+                    _build(build.tool_set, build.target, go)
+
+
+def _build(tool_set: ToolSet, target: Path, go: Go) -> None:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{tool_set.name}-") as scratch:
+        output = Path(scratch) / "out"
+        built = Path(scratch) / "built"
+        built.mkdir()
+        packages = list(dict.fromkeys(tool_set.programs.values()))
+        go.run(["build", *tool_set.arguments(), "-o", f"{output}/", "--", *packages], tool_set.module)
+        for name, package in tool_set.programs.items():
+            (output / package.rsplit("/", 1)[-1]).rename(built / name)
+        for name, script in tool_set.scripts.items():
+            _copy_whole(_module_source(script, go), built / name)
+            (built / name).chmod(0o755)
+        built.rename(target)
+
+
+def _module_source(file: ModuleFile, go: Go) -> Path:
+    folder = TOOLS_FOLDER / file.folder
+    described = json.loads(go.run(["mod", "download", "-json", file.module], folder))
+    source = Path(described["Dir"]) / file.path
+    if not source.is_file():
+        message = f"Go module {file.module} {described.get('Version')} has no file {file.path}"
+        raise LabError(message)
+    return source
+
+
+def _copy_whole(source: Path, target: Path) -> None:
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.copyfile(source, beside)
+    beside.replace(target)
+
+
+@contextlib.contextmanager
+def _locked(tool_set: ToolSet) -> Iterator[None]:
+    """Keep a second run from building the same thing at the same time; it waits and then finds it built."""
+    folder = cache_root() / "tools"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f".{tool_set.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Build what is named, or everything, and print name and path of each program."""
+    try:
+        programs = ensure(arguments or list(SETS))
+    except LabError as error:
+        print(f"toolchain: {error}", file=sys.stderr)
+        return 1
+    for name, path in sorted(programs.items()):
+        print(f"{name}\t{path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

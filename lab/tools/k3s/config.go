@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"sigs.k8s.io/yaml"
+)
+
+const (
+	defaultConfigFile = "/etc/rancher/k3s/config.yaml"
+	runDir            = "/run/k3s"
+	containerdSocket  = runDir + "/containerd/containerd.sock"
+)
+
+// config is /etc/rancher/k3s/config.yaml; the keys are K3s's.
+type config struct {
+	NodeName  string   `json:"node-name"`
+	NodeIP    string   `json:"node-ip"`
+	NodeLabel []string `json:"node-label"`
+	// Server is the URL of the API server; on a server its own.
+	Server                         string `json:"server"`
+	ClusterCIDR                    string `json:"cluster-cidr"`
+	ServiceCIDR                    string `json:"service-cidr"`
+	ClusterDNS                     string `json:"cluster-dns"`
+	ClusterDomain                  string `json:"cluster-domain"`
+	DataDir                        string `json:"data-dir"`
+	PrivateRegistry                string `json:"private-registry"`
+	PauseImage                     string `json:"pause-image"`
+	DisableDefaultRegistryEndpoint bool   `json:"disable-default-registry-endpoint"`
+}
+
+// loadConfig reads the file and completes it with K3s's defaults. Keys it does not know are passed over, as a real
+// cluster's file has many.
+func loadConfig(path string) (config, error) {
+	loaded := config{
+		ClusterCIDR:     "10.42.0.0/16",
+		ServiceCIDR:     "10.43.0.0/16",
+		ClusterDNS:      "10.43.0.10",
+		ClusterDomain:   "cluster.local",
+		DataDir:         "/var/lib/rancher/k3s",
+		PrivateRegistry: "/etc/rancher/k3s/registries.yaml",
+		PauseImage:      "rancher/mirrored-pause:3.6",
+	}
+	content, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		return loaded, err
+	}
+	if err := yaml.Unmarshal(content, &loaded); err != nil {
+		return loaded, fmt.Errorf("%s: %w", path, err)
+	}
+	if loaded.NodeName == "" {
+		if loaded.NodeName, err = os.Hostname(); err != nil {
+			return loaded, err
+		}
+		loaded.NodeName = strings.ToLower(loaded.NodeName)
+	}
+	if loaded.NodeIP != "" && net.ParseIP(loaded.NodeIP) == nil {
+		return loaded, fmt.Errorf("%s: node-ip %q is not an IP address", path, loaded.NodeIP)
+	}
+	return loaded, nil
+}
+
+func (c config) agent(parts ...string) string {
+	return filepath.Join(append([]string{c.DataDir, "agent"}, parts...)...)
+}
+
+func (c config) server(parts ...string) string {
+	return filepath.Join(append([]string{c.DataDir, "server"}, parts...)...)
+}

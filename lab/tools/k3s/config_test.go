@@ -1,0 +1,74 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func writeFile(t *testing.T, name, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestConfigIsCompletedWithDefaults(t *testing.T) {
+	cfg, err := loadConfig(writeFile(t, "config.yaml", "node-name: cube01\nnode-ip: 10.77.0.12\nunknown-key: 1\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.NodeName != "cube01" || cfg.ServiceCIDR != "10.43.0.0/16" {
+		t.Errorf("got %+v", cfg)
+	}
+	if got := cfg.certsD(); got != "/var/lib/rancher/k3s/agent/etc/containerd/certs.d" {
+		t.Errorf("certs.d is %s", got)
+	}
+}
+
+func TestConfigFollowsTheDataDir(t *testing.T) {
+	cfg, err := loadConfig(writeFile(t, "config.yaml", "data-dir: /mnt/k3s\nnode-name: n\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cfg.server("manifests"); got != "/mnt/k3s/server/manifests" {
+		t.Errorf("manifests are in %s", got)
+	}
+}
+
+func TestConfigWithoutAFileNamesTheNodeAfterTheHost(t *testing.T) {
+	cfg, err := loadConfig(filepath.Join(t.TempDir(), "none.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.NodeName != strings.ToLower(host) {
+		t.Errorf("node is %q, host is %q", cfg.NodeName, host)
+	}
+}
+
+func TestConfigRefusesANodeIPThatIsNone(t *testing.T) {
+	_, err := loadConfig(writeFile(t, "config.yaml", "node-ip: cube01\n"))
+	if err == nil || !strings.Contains(err.Error(), `node-ip "cube01" is not an IP address`) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPodsInheritOnlyAResolvConfThatNamesAServer(t *testing.T) {
+	useful := writeFile(t, "resolv.conf", "nameserver 10.77.0.1\n")
+	if got := resolvConf(useful); got != useful {
+		t.Errorf("got %q for a useful file", got)
+	}
+	if got := resolvConf(writeFile(t, "resolv.conf", "# nothing\n")); got != "" {
+		t.Errorf("got %q for an empty file", got)
+	}
+	if got := resolvConf("/nonexistent"); got != "" {
+		t.Errorf("got %q for no file", got)
+	}
+}

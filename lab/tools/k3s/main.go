@@ -1,0 +1,72 @@
+// Command k3s looks and behaves, towards an administrator and towards the scripts that run on a node, like K3s: the same
+// command line, folders, units and treatment of registries.yaml. Behind it stand the same parts as in K3s (Kubernetes,
+// containerd, kubectl, a CRI client), each as a process of its own.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+)
+
+// version is what `k3s --version` reports; a script may read the release from it.
+const version = "v1.34.4+k3s1"
+
+const usage = `usage: k3s COMMAND [ARGUMENTS]
+
+  server    run the control plane and a node   (/etc/rancher/k3s/config.yaml)
+  agent     run a node                         (/etc/rancher/k3s/config.yaml)
+  kubectl   Kubernetes client, as admin of this cluster
+  crictl    pull | rmi | images | inspecti | ps | info, on this node's containerd
+  ctr       containerd's own client, in namespace k8s.io
+
+Kubernetes components run by their own names (kube-apiserver, kubelet, ...).
+`
+
+func main() {
+	name, args := filepath.Base(os.Args[0]), os.Args
+	if name == "k3s" {
+		if len(os.Args) < 2 {
+			fmt.Fprint(os.Stderr, usage)
+			os.Exit(2)
+		}
+		name, args = os.Args[1], os.Args[1:]
+	}
+	// Cobra and klog read os.Args themselves.
+	os.Args = args
+	switch name {
+	case "--version", "-v", "version":
+		fmt.Printf("k3s version %s (lab)\ngo version %s\n", version, runtime.Version())
+	case "--help", "-h", "help":
+		fmt.Print(usage)
+	case "server", "agent":
+		runNode(name, args[1:])
+	case "crictl":
+		os.Exit(runCrictl(args[1:]))
+	case "ctr":
+		runCtr(args[1:])
+	default:
+		runKubernetes(name)
+	}
+}
+
+// runCtr becomes containerd's client, pointed at K3s's containerd unless the caller said otherwise.
+func runCtr(args []string) {
+	setDefaultEnv("CONTAINERD_ADDRESS", containerdSocket)
+	setDefaultEnv("CONTAINERD_NAMESPACE", "k8s.io")
+	err := syscall.Exec("/usr/local/bin/ctr", append([]string{"ctr"}, args...), os.Environ())
+	fatalf("k3s ctr: /usr/local/bin/ctr: %v", err)
+}
+
+func setDefaultEnv(key, value string) {
+	if os.Getenv(key) == "" {
+		os.Setenv(key, value)
+	}
+}
+
+func fatalf(format string, values ...any) {
+	fmt.Fprintf(os.Stderr, format+"\n", values...)
+	os.Exit(1)
+}

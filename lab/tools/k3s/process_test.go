@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAGroupEndsWithItsFirstChild(t *testing.T) {
+	children := newGroup(context.Background())
+	defer children.stop()
+	if err := children.start("steady", "/bin/sleep", "60"); err != nil {
+		t.Fatal(err)
+	}
+	if err := children.start("brief", "/bin/sh", "-c", "exit 3"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-children.ctx.Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("still running")
+	}
+	if cause := context.Cause(children.ctx); cause.Error() != "brief: exit status 3" {
+		t.Errorf("cause is %v", cause)
+	}
+}
+
+func TestStopEndsChildrenYoungestFirst(t *testing.T) {
+	record := filepath.Join(t.TempDir(), "record")
+	children := newGroup(context.Background())
+	for _, name := range []string{"older", "younger"} {
+		ready := filepath.Join(t.TempDir(), name)
+		script := `trap 'echo ` + name + ` >>` + record + `; exit 0' TERM; : >` + ready + `; while :; do sleep 0.05; done`
+		if err := children.start(name, "/bin/sh", "-c", script); err != nil {
+			t.Fatal(err)
+		}
+		exists := func(context.Context) bool { _, err := os.Stat(ready); return err == nil }
+		if err := children.await(name, 10*time.Millisecond, exists); err != nil {
+			t.Fatal(err)
+		}
+	}
+	children.stop()
+	order, err := os.ReadFile(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(order) != "younger\nolder\n" {
+		t.Errorf("order was %q", order)
+	}
+}
+
+func TestNothingStartsInAStoppedGroup(t *testing.T) {
+	children := newGroup(context.Background())
+	children.stop()
+	if err := children.start("late", "/bin/true"); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestOutputLinesCarryTheComponentsName(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	out, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writer := newLineWriter("kubelet", out)
+	for _, chunk := range []string{"one\ntw", "o\n", "unfinished"} {
+		if _, err := writer.Write([]byte(chunk)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(content) != "kubelet: one\nkubelet: two\n" {
+		t.Errorf("got %q", content)
+	}
+}
+
+func TestAnEndlessLineIsBroken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	out, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writer := newLineWriter("etcd", out)
+	if _, err := writer.Write([]byte(strings.Repeat("x", 100_000))); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := out.Stat(); err != nil || info.Size() < 100_000 {
+		t.Errorf("only %v bytes came through (%v)", info.Size(), err)
+	}
+}
+
+func TestARegistriesFileThatDoesNotParseIsRetriedUntilTheEnd(t *testing.T) {
+	cfg := config{PrivateRegistry: writeFile(t, "registries.yaml", "configs:\n\tx: {}\n")}
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := awaitRegistries(ctx, cfg); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,115 @@
+import asyncio
+import contextlib
+import shutil
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from lab.engine import Engine
+from lab.plugin_store import DISTRIBUTIONS, Plugin
+from tests.unit.ssh_servers import InProcessServer, private_text, public_line
+
+TINY = Path(__file__).with_name("tiny")
+STACK = "test"
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The real CLI with the stand-ins, whatever the user of this machine has installed."""
+    state = tmp_path_factory.mktemp("engine")
+    made = replace(Engine.at(state), cache=state / "cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(state / "nobody"))
+        patch.delenv("PULUMI_HOME", raising=False)
+        for plugin in made._store.wanted():
+            refuse(made.cache, plugin)
+        assert made.install_plugins() == dict.fromkeys(DISTRIBUTIONS, "stand-in")
+        yield made
+
+
+def refuse(cache: Path, plugin: Plugin) -> None:
+    """Record a refused download, so that none is tried."""
+    folder = cache / "refused-plugins"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / plugin.folder).touch()
+
+
+@contextlib.contextmanager
+def in_thread(server: InProcessServer) -> Iterator[InProcessServer]:
+    """`server`, running beside the test."""
+    ready, done = threading.Event(), asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def body() -> None:
+        loops.append(asyncio.get_running_loop())
+        async with server.running():
+            ready.set()
+            await done.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(body()))
+    thread.start()
+    try:
+        assert ready.wait(20)
+        yield server
+    finally:
+        loops[0].call_soon_threadsafe(done.set)
+        thread.join()
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack of the tiny program in a backend of its own, with a machine to configure."""
+
+    engine: Engine
+    project: Path
+    server: InProcessServer
+    record: Path
+
+    def pulumi(self, *args: str, environment: Mapping[str, str] | None = None) -> CompletedProcess[str]:
+        """Run the CLI; `--stack` comes by itself, before a `--`."""
+        end = args.index("--") if "--" in args else len(args)
+        return self.engine.run(
+            [*args[:end], "--stack", STACK, "--non-interactive", "--color", "never", *args[end:]],
+            self.project,
+            capture=True,
+            timeout=120,
+            extra_env=environment,
+        )
+
+    def up(self, environment: Mapping[str, str] | None = None) -> CompletedProcess[str]:
+        return self.pulumi("up", "--yes", "--skip-preview", environment=environment)
+
+    def set(self, **config: str) -> None:
+        for key, value in config.items():
+            done = self.pulumi("config", "set", key, "--", value)
+            assert done.returncode == 0, done.stderr
+
+    def output(self, name: str) -> str:
+        done = self.pulumi("stack", "output", name)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    @property
+    def recorded(self) -> str:
+        """What delete commands have written."""
+        return self.record.read_text() if self.record.exists() else ""
+
+
+@pytest.fixture
+def stack(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    project = tmp_path / "tiny"
+    shutil.copytree(TINY, project, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.rmtree(engine.backend, ignore_errors=True)
+    record = tmp_path / "record"
+    monkeypatch.setenv("RECORD", str(record))
+    with in_thread(InProcessServer()) as server:
+        made = Stack(engine, project, server, record)
+        engine.ensure_stack(STACK, project)
+        made.set(port=str(server.port), hostKey=public_line(server.host_key))
+        secret = made.pulumi("config", "set", "--secret", "sshPrivateKey", "--", private_text(server.client_key))
+        assert secret.returncode == 0, secret.stderr
+        yield made

@@ -1,0 +1,80 @@
+"""Machines and clusters for tests: started when the first test asks, taken down after the last."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import lifecycle, needs
+from lab.deployment import STACK
+from lab.engine import Engine
+from lab.machines import Machine, machines
+from lab.settings import Lab, MachineName
+
+from .deployed import Deployed
+from .program import Program
+
+HERE = Path(__file__).parent
+# Another name lets two checkouts on one computer test at the same time.
+NAME = os.environ.get("K3S_REGISTRY_TEST_LAB", "test")
+KEEP = bool(os.environ.get("K3S_REGISTRY_KEEP_LAB"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs the lab, and skip it, saying why, where the lab cannot be had."""
+    ours = [item for item in items if HERE in item.path.parents]
+    lacks = needs.lacks() if ours else []
+    for item in ours:
+        item.add_marker(pytest.mark.lab)
+        if lacks:
+            item.add_marker(pytest.mark.skip(reason=f"this computer cannot carry the lab: {lacks[0]}"))
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """A lab of three machines with their cluster, shared by all tests; a test leaves it as it found it."""
+    found = Lab(NAME)
+    lifecycle.up(found, count=3)
+    yield found
+    if not KEEP:
+        lifecycle.down(found)
+
+
+@pytest.fixture
+def control01(lab: Lab) -> Machine:
+    return Machine(lab, MachineName.parse("control01"))
+
+
+@pytest.fixture
+def cube01(lab: Lab) -> Machine:
+    return Machine(lab, MachineName.parse("cube01"))
+
+
+@pytest.fixture(scope="module")
+def bare_lab() -> Iterator[Lab]:
+    """Two machines without Kubernetes, for one file's tests, which may do with them what they like."""
+    found = Lab(f"{NAME}bare"[:15])
+    lifecycle.down(found)
+    lifecycle.up(found, count=2, bare=True)
+    yield found
+    lifecycle.down(found)
+
+
+@pytest.fixture
+def bare_machines(bare_lab: Lab) -> list[Machine]:
+    """The bare lab's machines, put back to work if the last test ended one."""
+    lifecycle.up(bare_lab, count=2, bare=True)
+    return machines(bare_lab)
+
+
+@pytest.fixture(scope="session")
+def deployed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
+    """The program's stack on the lab, brought about once; every test leaves it as the committed stack file says."""
+    engine = Engine.of(lab)
+    engine.ensure_stack(STACK)
+    engine.install_plugins()
+    folder = tmp_path_factory.mktemp("deployed")
+    made = Deployed(program=Program(lab=lab, engine=engine, folder=folder), folder=folder)
+    made.bring_about()
+    return made

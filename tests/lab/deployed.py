@@ -1,0 +1,179 @@
+"""The program deployed on the test lab, and what its users do with the registry."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab import images, lifecycle, pki
+from lab.base_tree import ensure_base_tree
+from lab.deployment import STACK
+from lab.machines import Machine
+from lab.settings import MachineName
+
+from .node_files import snapshot
+from .program import Program, only
+
+CA_FOLDER = "ca"
+POD_SECONDS = 60
+NODES_SECONDS = 90
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Poll until the condition holds; fail the test after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        time.sleep(0.3)
+
+
+def units(machine: Machine) -> str:
+    """When the machine's K3s unit was started, or started last."""
+    unit = "k3s" if machine.place.is_server else "k3s-agent"
+    return machine.run(["systemctl", "show", unit, "-p", "ExecMainStartTimestampMonotonic,NRestarts"]).stdout
+
+
+@dataclass
+class Deployed:
+    """One deployment that all tests share; each leaves it as the committed stack file says."""
+
+    program: Program
+    folder: Path
+    refused: dict[str, str] = field(default_factory=dict)
+    """What a pull said on each node before the program ran there."""
+    files_before: dict[str, dict[str, str]] = field(default_factory=dict)
+    unit_starts_before: dict[str, str] = field(default_factory=dict)
+
+    def bring_about(self) -> None:
+        """The first `up`, with one node and then with all, and how things were before it."""
+        machines = self.program.machines
+        self.files_before = {name: snapshot(machine) for name, machine in machines.items()}
+        self.unit_starts_before = self.unit_starts()
+        self.program.up(config=self.program.configuration(only("control01")))
+        for name in ("cube01", "cube02"):
+            self.refused[name] = self._pull_by_hand(machines[name])
+        self.program.up()
+
+    def _pull_by_hand(self, machine: Machine) -> str:
+        """A pull on a node that resolves the name and knows nothing else: what it said."""
+        hosts = machine.path("/etc/hosts").read_text()
+        machine.write("/etc/hosts", hosts + "10.77.0.202 registry.cube.local\n")
+        reference = "registry.cube.local:5000/k3s-registry/pull-proof@sha256:" + "0" * 64
+        said = machine.run(["k3s", "crictl", "pull", reference], check=False)
+        machine.write("/etc/hosts", hosts)
+        return said.stdout + said.stderr
+
+    def unit_starts(self) -> dict[str, str]:
+        """Start of each K3s unit."""
+        return {name: units(machine) for name, machine in self.program.machines.items()}
+
+    def ssh_logs(self) -> dict[str, str]:
+        """Everything each machine's sshd has logged."""
+        return {
+            name: machine.run(["journalctl", "--no-pager", "-o", "short-monotonic", "-u", "ssh"]).stdout
+            for name, machine in self.program.machines.items()
+        }
+
+    def planned(self, config: Path) -> dict[str, str]:
+        """What a preview would do to resources of providers."""
+        return self.program.planned(config)
+
+    def proved_digests(self) -> dict[str, str]:
+        """What each proof in the state reported; outputs are not, after a run that failed."""
+        exported = self.program.engine.run(
+            ["stack", "export", "--stack", STACK], netns=self.program.lab.lan_namespace_path, capture=True
+        )
+        resources = json.loads(exported.stdout)["deployment"]["resources"]
+        proofs = {
+            r["urn"].rpartition("::")[2]: r["outputs"] for r in resources if r["urn"].endswith("-proof") and r.get("id")
+        }
+        return {name.removesuffix("-proof"): json.loads(out["stdout"])["digest"] for name, out in proofs.items()}
+
+    @staticmethod
+    def new_node(name: str) -> dict[str, Any]:
+        """How a machine of the lab stands in the configuration."""
+        place = MachineName.parse(name)
+        return {"host": place.address, "hostKey": pki.host_key_line(place)}
+
+    def add_machine(self, name: str) -> None:
+        """One more machine in the cluster."""
+        lifecycle.up(self.program.lab, count=MachineName.parse(name).index + 1)
+
+    def remove_machine(self, name: str) -> None:
+        """One machine fewer."""
+        lifecycle.remove_machine(self.program.lab, name)
+
+    def wait_for_nodes(self) -> None:
+        """Wait until the API answers and every node is Ready by a heartbeat after this moment, and the registry is available."""
+        wait_until(self._ready, NODES_SECONDS, "every node ready and the registry available")
+
+    def _ready(self) -> bool:
+        control = self.program.machines["control01"]
+        states = control.run(["k3s", "kubectl", "get", "nodes", "--no-headers"], check=False)
+        lines = states.stdout.splitlines()
+        if states.returncode or not lines or any(line.split()[1] != "Ready" for line in lines):
+            return False
+        for machine in self.program.machines.values():
+            if machine.run(["k3s", "crictl", "images"], check=False).returncode:
+                return False
+        try:
+            return "repositories" in self.program.registry().get(self.program.lab, "/v2/_catalog")
+        except OSError:
+            return False
+
+    def push(self, repository: str) -> str:
+        """Push a small image that can run, from the LAN, with the stack's authority; its name for a pod."""
+        registry = self.program.registry()
+        certificates = self.folder / CA_FOLDER
+        certificates.mkdir(exist_ok=True)
+        (certificates / "ca.crt").write_text(registry.ca_pem)
+        busybox = ensure_base_tree() / "bin" / "busybox"
+        archive = images.ensure_image(images.runnable_image(f"test/{repository}:latest", busybox))
+        target = f"docker://{registry.ip}:{registry.port}/{repository}:latest"
+        command = [
+            "skopeo",
+            "copy",
+            "--insecure-policy",
+            "--dest-cert-dir",
+            str(certificates),
+            f"docker-archive:{archive}",
+            target,
+        ]
+        done = subprocess.run(self.program.lab.in_lan(*command), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return f"{registry.host}:{registry.port}/{repository}:latest"
+
+    def run_pod(self, node: str, image: str) -> str:
+        """Run a pod of that image on that node, pulled anew; what it printed."""
+        name = f"hello-{node}"
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name},
+            "spec": {
+                "nodeName": node,
+                "restartPolicy": "Never",
+                "containers": [
+                    {
+                        "name": "hello",
+                        "image": image,
+                        "imagePullPolicy": "Always",
+                        "command": ["/bin/sh", "-c", f"echo hello from {node}"],
+                    }
+                ],
+            },
+        }
+        kubectl = self.program.kubectl
+        kubectl("delete", "pod", name, "--ignore-not-found", "--wait")
+        kubectl("create", "-f", "-", stdin=json.dumps(pod))
+
+        def finished() -> bool:
+            return kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}") in ("Succeeded", "Failed")
+
+        wait_until(finished, POD_SECONDS, f"pod {name}")
+        printed = kubectl("logs", name)
+        kubectl("delete", "pod", name, "--wait=false")
+        return printed

@@ -1,0 +1,59 @@
+"""What lies on a machine's disk, seen from outside: to compare before with after, and to search for secrets."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from lab.machines import Machine
+
+MANAGED = ("/etc", "/usr/local/share", "/var/lib/rancher/k3s/agent/etc", "/root", "/home", "/opt")
+"""Where the program might write."""
+ENTIRE = ("/etc", "/usr/local/share", "/usr/local/etc", "/root", "/home", "/opt", "/tmp", "/var", "/run")
+KUBERNETES_OWN = "/var/lib/rancher/k3s/server/db"
+"""etcd, which holds every Secret of the cluster: that is Kubernetes' own store, not a file of ours."""
+
+
+def walk(machine: Machine, folders: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+    """Every file and link below the folders: its name on the machine, and where the host finds it."""
+    for folder in folders:
+        top = machine.path(folder)
+        for parent, _, names in os.walk(top):
+            for name in names:
+                path = Path(parent) / name
+                yield f"{folder}/{path.relative_to(top)}", path
+    if "/var" in folders:
+        yield from walk(machine, ("/var/lib/rancher", "/var/lib/kubelet"))
+
+
+def snapshot(machine: Machine) -> dict[str, str]:
+    """Type, mode, owner and content of everything that the program might touch."""
+    seen: dict[str, str] = {}
+    for name, path in walk(machine, MANAGED):
+        info = path.lstat()
+        if stat.S_ISLNK(info.st_mode):
+            content = f"-> {path.readlink()}"
+        elif stat.S_ISREG(info.st_mode):
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+        else:
+            content = "special"
+        seen[name] = f"{info.st_mode:o} {info.st_uid}:{info.st_gid} {content}"
+    return seen
+
+
+def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """Names that came, went or changed."""
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+def containing(machine: Machine, needles: list[bytes]) -> list[str]:
+    """Names of the files on the machine's disk that hold one of the needles."""
+    found: list[str] = []
+    for name, path in walk(machine, ENTIRE):
+        if name.startswith(KUBERNETES_OWN) or not stat.S_ISREG(path.lstat().st_mode):
+            continue
+        content = path.read_bytes()
+        if any(needle in content for needle in needles):
+            found.append(name)
+    return found

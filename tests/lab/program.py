@@ -1,0 +1,97 @@
+"""The program on the test lab, by the real engine, with the committed stack file or a changed copy of it."""
+
+import copy
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab.deployment import STACK, Registry
+from lab.engine import Engine
+from lab.machines import Machine, machines
+from lab.settings import PROJECT, Lab
+
+PREFIX = "k3s-registry:"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one run of the CLI went."""
+
+    status: int
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Program:
+    """Runs `pulumi` for the lab's stack and keeps everything it ever printed."""
+
+    lab: Lab
+    engine: Engine
+    folder: Path
+    printed: list[str] = field(default_factory=list)
+
+    def configuration(self, change: Callable[[dict[str, Any]], object] | None = None) -> Path:
+        """A stack file: the committed one, its keys without prefix changed by `change`."""
+        document = yaml.safe_load((PROJECT / f"Pulumi.{STACK}.yaml").read_text())
+        keys = {name.removeprefix(PREFIX): copy.deepcopy(value) for name, value in document["config"].items()}
+        if change is not None:
+            change(keys)
+        document["config"] = {f"{PREFIX}{name}": value for name, value in keys.items()}
+        path = self.folder / f"Pulumi.{time.monotonic_ns()}.yaml"
+        path.write_text(yaml.safe_dump(document))
+        return path
+
+    def run(self, *args: str, config: Path | None = None, expect: int | None = 0) -> Result:
+        """One CLI run on the lab's stack; fails the test when the exit status is not the expected one."""
+        chosen = ["--config-file", str(config)] if config else []
+        started = time.monotonic()
+        done = self.engine.run(
+            [*args, "--stack", STACK, *chosen], netns=self.lab.lan_namespace_path, capture=True, timeout=300
+        )
+        result = Result(done.returncode, done.stdout + done.stderr, time.monotonic() - started)
+        self.printed.append(result.text)
+        assert expect is None or result.status == expect, f"pulumi {' '.join(args)}:\n{result.text}"
+        return result
+
+    def up(self, *args: str, config: Path | None = None, expect: int | None = 0) -> Result:
+        """`pulumi up` without a preview before it."""
+        return self.run("up", "--yes", "--skip-preview", *args, config=config, expect=expect)
+
+    def planned(self, config: Path) -> dict[str, str]:
+        """What a preview would do, by resource name; what stays as it is, is left out."""
+        text = self.run("preview", "--json", config=config).text
+        steps = json.loads(text[text.index("{") :])["steps"]
+        return {step["urn"].rpartition("::")[2]: step["op"] for step in steps if step["op"] != "same"}
+
+    def outputs(self) -> dict[str, Any]:
+        """What the stack exports."""
+        exported: dict[str, Any] = json.loads(self.run("stack", "output", "--json").text)
+        return exported
+
+    def registry(self) -> Registry:
+        """The registry as a client on the LAN knows it."""
+        return Registry.of(self.outputs())
+
+    @property
+    def machines(self) -> dict[str, Machine]:
+        """The lab's machines by name."""
+        return {machine.name: machine for machine in machines(self.lab)}
+
+    def kubectl(self, *args: str, stdin: str | None = None) -> str:
+        """`kubectl` on the server; what it printed."""
+        return self.machines["control01"].run(["k3s", "kubectl", *args], stdin=stdin).stdout
+
+
+def only(*names: str) -> Callable[[dict[str, Any]], None]:
+    """Keep no other nodes than these."""
+
+    def change(keys: dict[str, Any]) -> None:
+        keys["nodes"] = {name: node for name, node in keys["nodes"].items() if name in names}
+
+    return change

@@ -1,0 +1,186 @@
+import http.client
+import json
+import subprocess
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from lab import network
+from lab.api import Api
+from lab.machines import Machine
+from lab.settings import Lab, MachineName
+
+NAMESPACE = "cluster-test"
+ADDRESS = "10.77.0.240"
+NODES = ("control01", "cube01", "cube02")
+MANIFEST = f"""
+apiVersion: v1
+kind: Namespace
+metadata: {{name: {NAMESPACE}}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {{name: data, namespace: {NAMESPACE}}}
+spec:
+  accessModes: [ReadWriteOnce]
+  resources: {{requests: {{storage: 1Mi}}}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web, namespace: {NAMESPACE}}}
+spec:
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web}}}}
+    spec:
+      nodeSelector: {{kubernetes.io/hostname: cube01}}
+      containers:
+        - name: web
+          image: registry:3
+          imagePullPolicy: Never
+          readinessProbe: {{httpGet: {{path: /v2/, port: 5000}}, periodSeconds: 1}}
+          volumeMounts: [{{name: data, mountPath: /var/lib/registry}}]
+      volumes: [{{name: data, persistentVolumeClaim: {{claimName: data}}}}]
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: web
+  namespace: {NAMESPACE}
+  annotations: {{metallb.universe.tf/loadBalancerIPs: {ADDRESS}}}
+spec:
+  type: LoadBalancer
+  selector: {{app: web}}
+  ports: [{{port: 80, targetPort: 5000}}]
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {{name: asker, namespace: {NAMESPACE}}}
+spec:
+  selector: {{matchLabels: {{app: asker}}}}
+  template:
+    metadata: {{labels: {{app: asker}}}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+        - {{name: asker, image: "lab/busybox:1", imagePullPolicy: Never, command: [sleep, "86400"]}}
+"""
+
+
+def _wait(what: str, check: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.2)
+
+
+def _get(control01: Machine, *what: str) -> Any:
+    return json.loads(control01.run(["kubectl", "-n", NAMESPACE, "get", *what, "-o", "json"]).stdout)
+
+
+def _pods(control01: Machine, app: str) -> dict[str, Any]:
+    return {pod["spec"]["nodeName"]: pod for pod in _get(control01, "pods", "-l", f"app={app}")["items"]}
+
+
+@pytest.fixture(scope="module")
+def workload(lab: Lab) -> Iterator[Lab]:
+    """A web server with storage behind the load balancer on cube01, and a pod on each node to ask it from."""
+    server = Machine(lab, MachineName(0))
+    server.run(["kubectl", "apply", "-f", "-"], stdin=MANIFEST)
+    wait = ["kubectl", "-n", NAMESPACE, "rollout", "status", "--timeout=90s"]
+    server.run([*wait, "deployment/web"])
+    server.run([*wait, "daemonset/asker"])
+    yield lab
+    server.run(["kubectl", "delete", "namespace", NAMESPACE, "--wait=true", "--timeout=90s"])
+
+
+def test_every_node_is_ready_and_carries_the_label_that_the_program_selects_by(lab: Lab) -> None:
+    nodes = {node["metadata"]["name"]: node for node in Api(lab).items("/api/v1/nodes")}
+    assert Api(lab).node_states() == dict.fromkeys(NODES, "Ready")
+    assert {name: node["metadata"]["labels"].get("node-type") for name, node in nodes.items()} == dict.fromkeys(
+        NODES, "worker"
+    )
+
+
+def test_the_server_and_the_agents_run_the_units_that_k3s_installs(lab: Lab) -> None:
+    for name, unit, other in (("control01", "k3s", "k3s-agent"), ("cube01", "k3s-agent", "k3s")):
+        machine = Machine(lab, MachineName.parse(name))
+        assert machine.run(["systemctl", "is-active", unit]).stdout == "active\n"
+        assert machine.run(["systemctl", "cat", other], check=False).returncode != 0
+
+
+def test_a_service_of_the_load_balancer_answers_on_the_lan(workload: Lab) -> None:
+    _wait("the address is announced", lambda: network.answers(workload, ADDRESS, 80))
+    with network.entered(workload.lan_namespace):
+        connection = http.client.HTTPConnection(ADDRESS, 80, timeout=5)
+        connection.request("GET", "/v2/")
+    assert connection.getresponse().status == http.client.OK
+
+
+def test_the_claim_is_bound_to_a_folder_on_the_node_of_its_pod(workload: Lab, control01: Machine) -> None:
+    claim = _get(control01, "pvc", "data")
+    assert (claim["status"]["phase"], claim["spec"]["storageClassName"]) == ("Bound", "local-path")
+    folder = Machine(workload, MachineName.parse("cube01")).path("/opt/local-path-provisioner")
+    assert [path.name.endswith("_data") for path in folder.iterdir()] == [True]
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_pod_on_each_node_reaches_the_service_of_another_by_name(
+    workload: Lab, control01: Machine, node: str
+) -> None:
+    assert workload.name
+    pod = _pods(control01, "asker")[node]["metadata"]["name"]
+    url = f"http://web.{NAMESPACE}.svc.cluster.local/v2/"
+    asked = control01.run(["kubectl", "-n", NAMESPACE, "exec", pod, "--", "wget", "-qO-", "-T", "5", url])
+    assert asked.stdout == "{}"
+
+
+def _container(control01: Machine, node: str) -> tuple[str, str, int]:
+    """The identity of the node's asking container: it changes whenever the container is started anew."""
+    pod = _pods(control01, "asker")[node]
+    status = pod["status"]["containerStatuses"][0]
+    return pod["metadata"]["uid"], status["containerID"], status["restartCount"]
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_restart_of_k3s_leaves_the_nodes_pods_running(workload: Lab, control01: Machine, node: str) -> None:
+    before = _container(control01, node)
+    unit = "k3s" if node == "control01" else "k3s-agent"
+    Machine(workload, MachineName.parse(node)).run(["systemctl", "restart", unit])
+    _wait("the API answers", lambda: Api(workload).has("/readyz?verbose") or Api(workload).node_states() != {})
+    _wait(f"{node} is ready again", lambda: Api(workload).node_states().get(node) == "Ready")
+    assert _container(control01, node) == before
+
+
+def test_a_rebooted_node_comes_back_with_its_pods(workload: Lab, control01: Machine) -> None:
+    machine = Machine(workload, MachineName.parse("cube02"))
+    before = _container(control01, "cube02")
+    machine.reboot()
+
+    def restarted() -> bool:
+        return _container(control01, "cube02")[2] > before[2]
+
+    _wait("cube02's pod is started anew", restarted, 90)
+    assert Api(workload).node_states()["cube02"] == "Ready"
+
+
+def test_the_hosts_own_kernel_settings_stay_as_they_were(lab: Lab) -> None:
+    script = "cat /proc/sys/vm/overcommit_memory /proc/sys/kernel/panic"
+    inside = Machine(lab, MachineName.parse("cube01")).run(["sh", "-c", script]).stdout.split()
+    outside = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    assert inside == ["1", "10"]
+    # The kubelet's panic timeout; a host that chose the same by itself would tell nothing.
+    assert outside[1] != "10"
+
+
+def test_an_image_made_by_the_lab_runs_with_a_shell(workload: Lab, control01: Machine) -> None:
+    assert workload.name
+    pod = _pods(control01, "asker")["cube01"]["metadata"]["name"]
+    script = textwrap.dedent("""\
+        echo "from $(ls -d /bin)"
+    """)
+    answer = control01.run(["kubectl", "-n", NAMESPACE, "exec", pod, "--", "sh", "-c", script])
+    assert answer.stdout == "from /bin\n"

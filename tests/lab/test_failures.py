@@ -1,0 +1,58 @@
+from typing import Any
+
+import pytest
+
+from .deployed import Deployed
+
+pytestmark = pytest.mark.lab
+LIMIT_SECONDS = 15
+OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAIYTmCDS9yBFtUwrIBkpXFNROkADmnmq4xbW1+NUncA"
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        ({"host": "10.77.0.99"}, "i/o timeout"),
+        ({"host": "10.77.0.13", "port": 2}, "connection refused"),
+    ],
+    ids=["dead address", "closed port"],
+)
+def test_a_node_that_cannot_be_reached_is_named_and_does_not_stop_the_others(
+    deployed: Deployed, node: dict[str, Any], words: str
+) -> None:
+    def change(keys: dict[str, Any]) -> None:
+        keys["nodes"]["cube09"] = {**deployed.new_node("cube09"), **node}
+        keys["audit"] = words
+
+    before = deployed.program.outputs()["nodes"]
+    result = deployed.program.up("--continue-on-error", config=deployed.program.configuration(change), expect=None)
+    assert result.status != 0, "a node without proof must not end green"
+    assert words in result.text
+    assert "cube09" in result.text
+    assert result.seconds <= LIMIT_SECONDS
+    after = deployed.proved_digests()
+    for name in before:
+        assert after[name] != before[name]["pulledDigest"], f"{name} must finish although cube09 did not"
+    deployed.program.up()
+
+
+def test_a_wrong_host_key_is_refused_and_the_node_named(deployed: Deployed) -> None:
+    config = deployed.program.configuration(lambda keys: keys["nodes"]["cube02"].update(hostKey=OTHER_KEY))
+    result = deployed.program.up("--continue-on-error", config=config, expect=None)
+    assert result.status != 0
+    assert "host key mismatch" in result.text
+    assert "cube02" in result.text
+    assert result.seconds <= LIMIT_SECONDS
+    deployed.program.up()
+
+
+def test_a_registries_yaml_of_the_users_own_is_refused_and_left_as_it_is(deployed: Deployed) -> None:
+    machine = deployed.program.machines["cube02"]
+    deployed.program.up(config=deployed.program.configuration(lambda keys: keys["nodes"].pop("cube02")))
+    machine.write("/etc/rancher/k3s/registries.yaml", "mirrors: {}\n")
+    result = deployed.program.up(expect=None)
+    assert result.status != 0
+    assert "node cube02: found a registries.yaml that is not ours" in result.text
+    assert machine.path("/etc/rancher/k3s/registries.yaml").read_text() == "mirrors: {}\n"
+    machine.path("/etc/rancher/k3s/registries.yaml").unlink()
+    deployed.program.up()

@@ -1,0 +1,62 @@
+import pytest
+
+from lab.settings import Lab
+
+from .deployed import Deployed
+from .node_files import differences, snapshot
+
+pytestmark = pytest.mark.lab
+NODES = ["control01", "cube01", "cube02"]
+
+
+def test_before_the_program_ran_the_pull_fails_with_x509(deployed: Deployed) -> None:
+    for name in ("cube01", "cube02"):
+        assert "x509: certificate signed by unknown authority" in deployed.refused[name]
+
+
+def test_every_node_has_pulled_the_same_digest(deployed: Deployed) -> None:
+    outputs = deployed.program.outputs()
+    digests = {name: node["pulledDigest"] for name, node in outputs["nodes"].items()}
+    assert sorted(digests) == outputs["verifiedNodes"] == NODES
+    assert len(set(digests.values())) == 1
+
+
+def test_the_catalog_is_read_from_the_lan_with_the_authority_verified(deployed: Deployed, lab: Lab) -> None:
+    assert "k3s-registry/pull-proof" in deployed.program.registry().get(lab, "/v2/_catalog")
+
+
+def test_no_k3s_unit_was_restarted(deployed: Deployed) -> None:
+    assert deployed.unit_starts() == deployed.unit_starts_before
+
+
+def test_the_first_up_changed_only_what_it_says(deployed: Deployed) -> None:
+    for name, machine in deployed.program.machines.items():
+        changed = differences(deployed.files_before[name], snapshot(machine))
+        unexpected = [
+            path
+            for path in changed
+            if not path.startswith(("/etc/ssl/certs/", "/usr/local/share/ca-certificates/k3s-registry-"))
+            and path not in ("/etc/hosts", "/etc/rancher/k3s/registries.yaml", "/etc/rancher/k3s/k3s-registry-ca.crt")
+            and "/certs.d/" not in path
+        ]
+        assert unexpected == [], f"{name}: the README names everything that changes on a node"
+
+
+def test_curl_on_a_node_verifies_the_registry(deployed: Deployed) -> None:
+    for machine in deployed.program.machines.values():
+        answer = machine.run(["curl", "-sS", "https://registry.cube.local:5000/v2/_catalog"]).stdout
+        assert "pull-proof" in answer
+
+
+def test_a_pushed_image_runs_as_a_pod_on_every_node(deployed: Deployed) -> None:
+    image = deployed.push("my-image")
+    for name in NODES:
+        assert deployed.run_pod(name, image) == f"hello from {name}\n"
+
+
+def test_what_a_node_has_is_what_k3s_would_render(deployed: Deployed) -> None:
+    for machine in deployed.program.machines.values():
+        path = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d/registry.cube.local:5000/hosts.toml"
+        ours = machine.path(path).read_text()
+        machine.run(["k3s", "render-registries", "--dir", "/tmp/rendered"])
+        assert machine.path("/tmp/rendered/registry.cube.local:5000/hosts.toml").read_text() == ours  # noqa: S108 - the machine's own /tmp

@@ -1,0 +1,68 @@
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab import needs, packages
+from lab.packages import Package
+from lab.settings import LabError
+
+
+def test_without_root_nothing_else_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert [lack.need for lack in needs.lacks()] == ["root"]
+
+
+def test_another_system_than_linux_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    (lack,) = needs.lacks()
+    assert (lack.need, "Darwin" in lack.remedy) == ("a Linux computer", True)
+
+
+def test_each_lack_is_one_sentence_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(needs, "MEMORY_GIB", 1 << 20)
+    monkeypatch.setattr(needs, "STATE_GIB", 1 << 20)
+    monkeypatch.setattr(needs, "_succeeds", lambda *_: False)
+    found = {lack.need: str(lack) for lack in needs.lacks()}
+    assert {"namespaces", "overlay mounts", "memory", "disk space"} <= set(found)
+    assert all("\n" not in text and ": " in text for text in found.values())
+
+
+def test_packages_that_are_there_are_not_installed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("something was run"))
+    packages.ensure_packages((Package("coreutils", "sh", "is everywhere"),))
+
+
+def test_a_missing_package_is_named_with_its_reason_to_who_is_not_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setattr("platform.freedesktop_os_release", lambda: {"ID": "debian"})
+    with pytest.raises(LabError, match=r"thing \(does something\).*apt-get install thing"):
+        packages.ensure_packages((Package("thing", "no-such-program", "does something"),))
+
+
+def test_another_distribution_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.freedesktop_os_release", lambda: {"ID": "fedora", "ID_LIKE": ""})
+    with pytest.raises(LabError, match=r"neither Debian nor Ubuntu.*thing"):
+        packages.ensure_packages((Package("thing", "no-such-program", "does something"),))
+
+
+def test_ubuntus_derivatives_count_as_debian(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.freedesktop_os_release", lambda: {"ID": "mint", "ID_LIKE": "ubuntu debian"})
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    asked: list[list[str]] = []
+
+    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.append(command)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    packages.ensure_packages((Package("thing", "no-such-program", "does something"),))
+    assert asked == [
+        ["apt-get", "-qq", "update"],
+        ["apt-get", "-qq", "install", "--yes", "--no-install-recommends", "thing"],
+    ]
+
+
+def test_the_nearest_existing_folder_stands_for_one_that_is_not_there_yet(tmp_path: Path) -> None:
+    assert needs._existing(tmp_path / "a" / "b") == tmp_path
