@@ -1,4 +1,4 @@
-"""The lab's command line: `python -m lab [--name LAB] up|down|show|enter|run|env|needs`."""
+"""The lab's command line: `python -m lab [--name LAB] up|down|show|enter|run|env|needs|deploy|preview`."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-from lab import lifecycle, needs, status
+from lab import deployment, lifecycle, needs, status
 from lab.cgroups import Group
 from lab.engine import Engine
 from lab.machines import Machine, machines
@@ -45,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("rest", nargs=argparse.REMAINDER, metavar="COMMAND")
     command("env", "the lab's environment as shell exports")
     command("needs", "what this computer lacks to carry the lab")
+    command("deploy", "pulumi up on the lab, and the registry seen from the LAN")
+    command("preview", "the whole plan of the lab's stack, offline: needs neither a lab nor root")
     return parser
 
 
@@ -110,7 +112,27 @@ def _needs(_: Lab, __: argparse.Namespace) -> int:
     return 1 if lacks else 0
 
 
-COMMANDS = {"up": _up, "down": _down, "show": _show, "enter": _enter, "run": _run, "env": _env, "needs": _needs}
+def _deploy(lab: Lab, _: argparse.Namespace) -> int:
+    deployment.deploy(lab)
+    return 0
+
+
+def _preview(_: Lab, __: argparse.Namespace) -> int:
+    deployment.preview()
+    return 0
+
+
+COMMANDS = {
+    "up": _up,
+    "down": _down,
+    "show": _show,
+    "enter": _enter,
+    "run": _run,
+    "env": _env,
+    "needs": _needs,
+    "deploy": _deploy,
+    "preview": _preview,
+}
 
 
 def main() -> int:

@@ -25,10 +25,12 @@ for program in /usr/sbin/runc /usr/bin/etcd; do
     fi
 done
 
-# What needs an uplink, a clock of its own or a console, and etcd as a service of its own: k3s starts it itself.
+# What needs an uplink, a clock of its own or a console; what nobody here uses and what takes inotify instances, of which a
+# host allows few (logins, questions for passwords); and etcd as a service of its own: k3s starts it itself.
 for unit in etcd.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
     fstrim.timer console-getty.service getty.target systemd-timesyncd.service systemd-resolved.service \
-    systemd-networkd.service ssh.socket; do
+    systemd-networkd.service systemd-logind.service ssh.socket \
+    systemd-ask-password-console.path systemd-ask-password-wall.path; do
     ln -sf /dev/null "$tree/etc/systemd/system/$unit"
 done
 chroot "$tree" systemctl --quiet enable ssh.service

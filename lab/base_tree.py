@@ -18,7 +18,6 @@ PACKAGES = (
     "conntrack",
     "containernetworking-plugins",
     "curl",
-    "dbus",
     "etcd-server",
     "iproute2",
     "iptables",

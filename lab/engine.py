@@ -189,7 +189,7 @@ class Engine:
 
 
 def _together(programs: Mapping[str, Path], folder: Path) -> tuple[Path, ...]:
-    """The folders of `programs`: one if need be `folder`, made here, since the CLI warns of a host that is not beside it.
+    """The one folder of `programs`, or else `folder`, filled here: the CLI warns of a host that is not beside it.
 
     Hard links, because the CLI looks beside the file it was started from, with symbolic links followed.
     """

@@ -136,6 +136,7 @@ def up(lab: Lab, *, count: int | None = None, bare: bool = False, coredns: bool 
             message = "this computer cannot carry the lab:\n" + "\n".join(f"  {lack}" for lack in lacks)
             raise LabError(message)
         ensure_packages()
+        _check_inotify(wanted, shape)
         _boot(lab, wanted, shape)
         if not shape.bare:
             api = Api(lab)
@@ -143,14 +144,29 @@ def up(lab: Lab, *, count: int | None = None, bare: bool = False, coredns: bool 
             _wait_for("cluster: load balancer and storage ready", api, wanted, shape, nodes_only=False)
 
 
+def _check_inotify(wanted: list[Machine], shape: Shape) -> None:
+    """Refuse to start more than the kernel will let run: Kubernetes would hang and not say why."""
+    absent = [machine for machine in wanted if not machine.is_running()]
+    each = {True: needs.INOTIFY_SERVER, False: needs.INOTIFY_MACHINE}
+    need = sum(needs.INOTIFY_BARE if shape.bare else each[machine.place.is_server] for machine in absent)
+    free = needs.inotify_free()
+    if absent and free < need:
+        message = (
+            f"{len(absent)} more machines need {need} inotify instances and the kernel has {free} left for root: "
+            "take another lab down, or sysctl -w fs.inotify.max_user_instances=512"
+        )
+        raise LabError(message)
+
+
 def _boot(lab: Lab, wanted: list[Machine], shape: Shape) -> None:
     cluster: Cluster | None = None
     with ThreadPoolExecutor(max_workers=1) as pool:
         # Mostly waiting for downloads, so it may as well run while tools compile.
         making = pool.submit(ensure_base_tree)
-        binaries = {} if shape.bare else toolchain.ensure([*NODE_BINARIES, *_addons(shape)])
-        with step("machine image"):
-            tree = making.result()
+        # The engine too, though only `deploy` and `run` need it: builds of one call overlap.
+        tools = [*NODE_BINARIES, *_addons(shape), *toolchain.PULUMI_SETS]
+        binaries = {} if shape.bare else toolchain.ensure(tools)
+        tree = making.result()
     layers = [tree]
     lab.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     shape.keep(lab)

@@ -116,7 +116,9 @@ class Machine:
             if done.returncode:
                 message = f"{self.name}: its root file system cannot be mounted: {done.stderr.strip()}"
                 raise LabError(message)
-        self.write("/etc/ssh/ssh_host_ed25519_key", host_key_pem(self.place), mode=0o600)
+        # OpenSSH's private format holds a random number: written again, the file would change though the key does not.
+        if not self.path("/etc/ssh/ssh_host_ed25519_key").exists():
+            self.write("/etc/ssh/ssh_host_ed25519_key", host_key_pem(self.place), mode=0o600)
         self.write("/etc/ssh/ssh_host_ed25519_key.pub", f"{host_key_line(self.place)} {self.name}\n")
         self.write("/etc/machine-id", hashlib.sha256(f"{self.lab.name} {self.name}".encode()).hexdigest()[:32] + "\n")
         if not (self.folder / "upper/etc/hostname").exists():

@@ -1,5 +1,6 @@
 """What this computer must offer to carry the lab; each lack is one sentence with its remedy."""
 
+import contextlib
 import os
 import platform
 import shutil
@@ -16,6 +17,11 @@ GIB = 1 << 30
 MEMORY_GIB = 2
 STATE_GIB = 3
 CACHE_GIB = 6
+INOTIFY_LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_MACHINE = 12
+INOTIFY_SERVER = 20
+INOTIFY_BARE = 3
+INOTIFY_LAB = INOTIFY_SERVER + 2 * INOTIFY_MACHINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,23 @@ def _disk() -> str | None:
     return None
 
 
+def inotify_free() -> int:
+    """How many more inotify instances the kernel grants root's processes. When it grants none, Kubernetes hangs."""
+    used = 0
+    for folder in Path("/proc").glob("[0-9]*/fd"):
+        with contextlib.suppress(OSError):
+            if folder.stat().st_uid == 0:
+                used += sum(str(entry.readlink()) == "anon_inode:inotify" for entry in folder.iterdir())
+    return int(INOTIFY_LIMIT.read_text()) - used
+
+
+def _inotify() -> str | None:
+    limit = int(INOTIFY_LIMIT.read_text())
+    if limit >= INOTIFY_LAB:
+        return None
+    return f"the kernel allows {limit}, three machines need {INOTIFY_LAB}: sysctl -w fs.inotify.max_user_instances=512"
+
+
 NEEDS: tuple[tuple[str, Callable[[], str | None]], ...] = (
     ("a Linux computer", _linux),
     ("root", _root),
@@ -129,6 +152,7 @@ NEEDS: tuple[tuple[str, Callable[[], str | None]], ...] = (
     ("overlay mounts", _overlay),
     ("memory", _memory),
     ("disk space", _disk),
+    ("inotify instances", _inotify),
 )
 
 

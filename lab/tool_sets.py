@@ -94,7 +94,7 @@ SETS: Mapping[str, ToolSet] = {
             "k3s",
             ".",
             {"k3s": "./k3s"},
-            sources=("k3s", "registries"),
+            sources=("k3s", "nodeconfig", "registries", "supervision"),
             link_flags=("-X", "k8s.io/component-base/version.gitVersion=v1.34.4"),
         ),
         ToolSet(

@@ -8,7 +8,7 @@
 # Pulling goes by name, through everything that a pod's image goes through.
 #
 # Lines that are nothing but a comment, and leading blanks, are stripped before the text travels: no here-documents.
-# shellcheck disable=SC2154  # the settings are assigned by the text before this one
+# shellcheck disable=SC2154,SC2329  # the settings are assigned by the text before this one; some functions are called by name
 set -eu
 umask 077
 export LC_ALL=C
@@ -27,7 +27,6 @@ die() {
 	exit 1
 }
 
-# shellcheck disable=SC2329  # called by the trap
 finish() {
 	code=$?
 	[ "$code" = 0 ] || [ "$said" ] || printf 'node %s: %s; the pull proof could not run; mend this and run pulumi up again\n' \
@@ -48,7 +47,8 @@ case $address in
 *) base=https://$address:$port ;;
 esac
 printf %s "$authorities" >"$work/ca"
-: >"$work/reply" >"$work/pull"
+: >"$work/reply"
+: >"$work/pull"
 data=$(cat "$root/etc/rancher/k3s/config.yaml" "$root"/etc/rancher/k3s/config.yaml.d/*.yaml |
 	sed -n "s/^[\"']*data-dir[\"']*:[[:space:]]*[\"']*\([^\"'#]*[^\"'#[:space:]]\).*/\1/p" | tail -n1)
 data=$root${data:-/var/lib/rancher/k3s}
@@ -98,7 +98,6 @@ got() {
 }
 
 # upload DIGEST TYPE FILE
-# shellcheck disable=SC2329  # called by name
 upload() {
 	request HEAD "/v2/$repository/blobs/$1" "$2"
 	! got 200 || return 0
@@ -133,7 +132,6 @@ each() {
 	unset IFS
 }
 
-# shellcheck disable=SC2329  # called by name
 manifest() {
 	request PUT "/v2/$repository/manifests/$1" "$2" "$3"
 	got 201 202
@@ -163,12 +161,12 @@ explain_tls() {
 	case $1 in
 	*[Ee]xpired*) die "the registry's certificate has expired by this node's clock ($(date -u +%FT%TZ))" \
 		"it must be valid now" "set the clock, or renew the certificate with pulumi up" ;;
-	*"not yet valid"* | *"not yet activated"*) die "the registry's certificate is not yet valid by this node's clock ($(date -u +%FT%TZ))" \
+	*"not yet valid"* | *"not yet been activated"*) die "the registry's certificate is not yet valid by this node's clock ($(date -u +%FT%TZ))" \
 		"clocks must agree" "set the clock of this node (timedatectl set-ntp true)" ;;
 	*"does not match"* | *"doesn't match"* | *"subject name"* | *"subject alternative"* | *mismatch* | *"certificate is valid for"* | *"any IP SANs"* | *"any names"*)
 		die "the registry's certificate is for other names than $host and $address" "it must carry both" \
 			"look whether another service answers at $base, else renew the certificate with pulumi up" ;;
-	*issuer* | *self?signed* | *"unknown authority"* | *"unknown CA"*)
+	*issuer* | *"signature failure"* | *"asn1 encoding"* | *self?signed* | *"unknown authority"* | *"unknown CA"* | *"not trusted"*)
 		die "the registry's certificate is from an unknown authority" "the CA bundle of this program must have signed it" \
 			"look whether another service answers at $base, else restart the registry so that it loads its present certificate" ;;
 	*"wrong version number"* | *"HTTP response to HTTPS"* | *"record layer"* | *"packet length"*)
@@ -181,7 +179,7 @@ explain_network() {
 	case $1 in
 	*refused*) found="port $port of $address is closed" ;;
 	*"o route"* | *unreachable*) found="no route leads to $address" ;;
-	*imed?out* | *timeout* | *"deadline exceeded"*) found="$address does not answer on port $port" ;;
+	*imed?out* | *imeout* | *"deadline exceeded"*) found="$address does not answer on port $port" ;;
 	*) return 0 ;;
 	esac
 	if given=$(timeout 10 k3s kubectl --kubeconfig "$data/agent/kubelet.kubeconfig" get service -n "${service%/*}" "${service#*/}" \
@@ -208,9 +206,7 @@ explain_reach() {
 	die "$base does not answer as it should: $text" "the registry must answer there" "look at the registry's pods and the load balancer"
 }
 
-explain_pull() {
-	text=$(tail -n3 "$work/pull" | tr '\n' ' ')
-	toml=$data/agent/etc/containerd/certs.d/$registry/hosts.toml
+check_name() {
 	if command -v getent; then
 		leads=$(getent ahosts "$host" | awk '{ print $1 }' | sort -u | tr '\n' ' ')
 	else
@@ -222,6 +218,12 @@ explain_pull() {
 	*) die "the name $host leads to ${leads% }" "it must lead to $address alone" \
 		"remove the other entry from /etc/hosts or the DNS, then pulumi up -c audit=again" ;;
 	esac
+}
+
+explain_pull() {
+	text=$(tail -n3 "$work/pull" | tr '\n' ' ')
+	toml=$data/agent/etc/containerd/certs.d/$registry/hosts.toml
+	check_name
 	case $text in
 	*containerd.sock* | *"CRI v1"* | *"runtime service"*)
 		die "containerd does not answer" "K3s must run" "look at: systemctl status k3s k3s-agent; journalctl -u k3s -u k3s-agent" ;;
@@ -236,7 +238,7 @@ explain_pull() {
 		explain_status
 		;;
 	esac
-	die "the pull failed: $(printf %s "$text" | tr ';' ',')" "containerd must pull $image" "repeat it by hand: k3s crictl pull $image"
+	die "the pull failed: $(printf %s "${text:-no answer in time}" | tr ';' ',')" "containerd must pull $image" "repeat it by hand: k3s crictl pull $image"
 }
 
 if [ "$client" ]; then
@@ -246,13 +248,25 @@ if [ "$client" ]; then
 	done
 fi
 
-# Once the address answered with a good certificate, a refused pull is a matter of this node and does not heal by waiting;
-# without a client to ask with, waiting for another node's push is all there is.
+# Once the registry has answered with a good certificate, these failures are matters of this node and do not heal by
+# waiting; all others may (K3s restarts, an endpoint moves), and so may these where nobody could ask the registry.
 tries=0
-until left && timeout "$seconds" k3s crictl pull "$image" 2>"$work/pull"; do
+until
+	# One honest try, even when waiting for the registry has used up the time.
+	left || :
+	[ "$seconds" -ge 5 ] || seconds=5
+	timeout "$seconds" k3s crictl pull "$image" 2>"$work/try"
+do
+	# A try that ran into the limit says nothing; the words of the one before it are worth keeping.
+	[ ! -s "$work/try" ] || mv -f "$work/try" "$work/pull"
 	tries=$((tries + 1))
 	left || explain_pull
-	[ ! "$client" ] || [ $tries -lt 5 ] || explain_pull
+	if [ "$client" ] && [ $tries -ge 3 ]; then
+		check_name
+		case $(cat "$work/pull") in
+		*x509* | *nauthorized* | *"no space left"*) explain_pull ;;
+		esac
+	fi
 	sleep 1
 done
 k3s crictl rmi "$image" || :

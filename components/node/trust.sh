@@ -7,7 +7,7 @@
 # ever names a CA that is not there yet. Each file is replaced by rename: a crash leaves it wholly old or wholly new.
 #
 # Lines that are nothing but a comment, and leading blanks, are stripped before the text travels: no here-documents.
-# shellcheck disable=SC2154  # the settings are assigned by the text before this one
+# shellcheck disable=SC2154,SC2329  # the settings are assigned by the text before this one; some functions are called by name
 set -eu
 umask 022
 export LC_ALL=C
@@ -25,14 +25,12 @@ die() {
 	exit 1
 }
 
-# shellcheck disable=SC2329  # called by the trap
 finish() {
 	code=$?
-	case $code in
-	0 | 3) ;;
-	*) [ "$said" ] || printf 'node %s: %s; every managed file is wholly old or wholly new; mend this and run pulumi up again\n' \
-		"$node" "$(tail -n1 "$work/err")" >&3 ;;
-	esac
+	if [ "$code" != 0 ] && [ "$code" != 3 ] && [ ! "$said" ]; then
+		said=$(tail -n1 "$work/err")
+		printf 'node %s: %s; each file is wholly old or new; mend this and run pulumi up again\n' "$node" "${said:-a command failed}" >&3
+	fi
 	[ ! "$held" ] || rm -f "$held"
 	[ ! "$work" ] || rm -rf "$work"
 }
@@ -41,10 +39,10 @@ trap 'exit 143' HUP INT TERM
 
 case $verb in
 apply | check | remove) ;;
-*) die "found the verb '$verb'; it is one of apply, remove, check; use one of them" ;;
+*) die "found the verb '$verb'; apply, check and remove exist; use one of them" ;;
 esac
-[ "$(id -u)" = 0 ] || die "found user $(id -un) instead of root; files under /etc are root's; log in as root or let sudo -n run sh"
-work=$(mktemp -d) || die "found no room for a temporary file; the script needs some; free space in ${TMPDIR:-/tmp}"
+[ "$(id -u)" = 0 ] || die "found user $(id -un) instead of root; files under /etc need root; log in as root or let sudo -n run sh"
+work=$(mktemp -d) || die "found no room for a temporary file; some is needed; free space in ${TMPDIR:-/tmp}"
 exec 2>"$work/err"
 
 # A symbolic link is made and carries its owner in one step, so there is no moment at which a lock has no owner. A dead
@@ -57,7 +55,7 @@ until ln -sn $$ "$lock"; do
 		rm -f "$lock.break"
 		continue
 	fi
-	[ $n -lt "${lock_seconds:-120}" ] || die "found $lock held by process $pid for $n seconds; one run at a time may change a node; let it end or remove that file, then run pulumi up again"
+	[ $n -lt "${lock_seconds:-120}" ] || die "found $lock held by process $pid for $n seconds; one run at a time may change a node; let it end or remove that file"
 	sleep 1
 done
 held=$lock
@@ -98,14 +96,15 @@ same() {
 
 # put PART FILE: make FILE what $work/new is.
 put() {
-	! same "$work/new" "$2" || return 0
-	note "$1"
-	[ "$verb" != check ] || return 0
 	file=$2
 	[ ! -L "$file" ] || file=$(readlink -f "$file")
-	folder "${file%/*}"
 	beside=$file.k3s-registry
-	rm -f "$beside"
+	# What a killed run left.
+	[ "$verb" = check ] || rm -f "$beside"
+	! same "$work/new" "$file" || return 0
+	note "$1"
+	[ "$verb" != check ] || return 0
+	folder "${file%/*}"
 	# The copy is for owner and mode.
 	[ ! -e "$file" ] || cp -p "$file" "$beside"
 	cat "$work/new" >"$beside"
@@ -121,19 +120,19 @@ put() {
 	restorecon "$file" || :
 }
 
-# gone PART FILE
-gone() {
-	rm -f "$2.k3s-registry"
-	[ -e "$2" ] || return 0
-	note "$1"
-	rm -f "$2"
-}
-
 # ours FILE WANTED: FILE begins with the line that WANTED begins with.
 ours() {
 	line=''
 	IFS= read -r line <"$1" || :
 	[ "$line" = "${2%%"$nl"*}" ]
+}
+
+# gone PART FILE WANTED: remove FILE if it is ours, and what a killed run left.
+gone() {
+	rm -f "$2.k3s-registry"
+	[ -e "$2" ] && ours "$2" "$3" || return 0
+	note "$1"
+	rm -f "$2"
 }
 
 # conf KEY: a scalar of K3s' own configuration, where the last file wins.
@@ -185,7 +184,7 @@ certificates() {
 		[ "$system_trust" != true ] || keep="$keep ${print%"${print#????????}"}"
 	done
 	[ "$(printf %s "$authorities" | grep -c '^-----')" = $((2 * n)) ] ||
-		die "found more or fewer certificates in the bundle than the $n announced; both must agree; run pulumi up again"
+		die "found other certificates in the bundle than the $n announced; both must agree; run pulumi up again"
 }
 
 # stored N: the store's bundle holds certificate N, however its lines are broken.
@@ -256,7 +255,7 @@ store() {
 	# is going on (a package upgrade's) or from one that was killed.
 	until
 		n=0
-		while [ -e "$bundle.new" ] && [ $n -lt 10 ]; do
+		while [ -e "$bundle.new" ] && [ $n -lt 5 ]; do
 			sleep 1
 			n=$((n + 1))
 		done
@@ -264,14 +263,13 @@ store() {
 		$rebuild && all_stored
 	do
 		tries=$((tries + 1))
-		[ $tries -lt 3 ] || die "found the CA missing in $bundle after '$rebuild' ($(tail -n1 "$work/err")); it must be there; run that command by hand or set systemTrust: false"
+		[ $tries -lt 3 ] || die "found no CA of ours in $bundle after $rebuild ($(tail -n1 "$work/err")); it must be there; run that by hand or set systemTrust: false"
 	done
 	rm -f "$pending"
 }
 
 # hosts FILE LINE: FILE with LINE in our block, at its old place or at the end; without our block when LINE is empty.
 # All other bytes stay, a missing last newline too: the block's first line remembers one that had to be added.
-# shellcheck disable=SC2329  # called by name
 hosts() {
 	open=
 	[ -z "$(tail -c1 "$1")" ] || open=1
@@ -311,19 +309,21 @@ each_hosts_file() {
 	done
 }
 
-# shellcheck disable=SC2329  # called by name
+hosts_with() {
+	hosts "$host_file" "$1" >"$work/new" ||
+		die "found '# BEGIN k3s-registry $registry' without END in $host_file; a block needs both; remove what is left of it"
+}
+
 hosts_sound() {
-	hosts "$host_file" '' >"$work/new" ||
-		die "found '# BEGIN k3s-registry $registry' without its END line in $host_file; a block needs both; remove that line and what is left of the block"
+	hosts_with ''
 	[ "$entry" ] || return 0
 	clash=$(awk -v a="$address" -v names=" $names " '{ sub(/\r$/, ""); sub(/#.*/, "")
 for (i = 2; i <= NF; i++) if ($1 != a && index(names, " " $i " ")) { print; exit } }' "$work/new")
 	[ ! "$clash" ] || die "found '$clash' in $host_file; these names must lead to $address; remove that line or correct the config"
 }
 
-# shellcheck disable=SC2329  # called by name
 hosts_put() {
-	hosts "$host_file" "$entry" >"$work/new"
+	hosts_with "$entry"
 	put hosts "$host_file"
 }
 
@@ -332,33 +332,33 @@ preflight() {
 	command -v k3s || die "found no k3s command; the node must run K3s; install it or take the node out of the config"
 	old=$(k3s --version | awk '/^k3s version v1\./ { split(substr($3, 2), v, /[.+-]/); split("13 10 6 1", least, " ")
 i = v[2] - 25; if (i < 1 || i < 5 && v[3] + 0 < least[i]) print $3 }')
-	[ ! "$old" ] || die "found K3s $old; only from v1.26.13, v1.27.10, v1.28.6 and v1.29.1 on does K3s take registry settings without a restart; upgrade K3s"
+	[ ! "$old" ] || die "found K3s $old; it takes registry settings without a restart from v1.26.13, v1.27.10, v1.28.6, v1.29.1 on; upgrade K3s"
 	other=$(conf container-runtime-endpoint)
 	[ "$(conf docker)" != true ] || other=docker
-	[ ! "$other" ] || die "found container runtime '$other' in /etc/rancher/k3s/config.yaml; only K3s' own containerd is supported; remove that setting or take the node out of the config"
+	[ ! "$other" ] || die "found container runtime '$other' in /etc/rancher/k3s/config.yaml; it must be K3s' own containerd; remove that setting or take the node out of the config"
 	config=$data/agent/etc/containerd/config.toml
 	[ -e "$root$config" ] || die "found no $config; K3s writes it when it starts; start K3s, or name its data-dir in /etc/rancher/k3s/config.yaml"
-	grep -q "^[[:space:]]*config_path *= *[\"']${certs}[\"']" "$root$config" || die "found no config_path = \"$certs\" in $config; this node's containerd does not read certs.d; remove the custom config.toml.tmpl beside it or add that line, and restart K3s"
+	grep -q "^[[:space:]]*config_path *= *[\"']${certs}[\"']" "$root$config" || die "found no config_path = \"$certs\" in $config; containerd must read certs.d; remove the template beside it or add that line to it, and restart K3s"
 	[ ! -e "$yaml" ] || ours "$yaml" "$registries_yaml" ||
-		die "found a registries.yaml that is not ours: /etc/rancher/k3s/registries.yaml, $(awk '!/^[[:space:]]*(#|$)/ { sub(/:.*/, ":"); print "line " NR " \"" $0 "\""; f = 1; exit } END { if (!f) print "nothing but comments" }' "$yaml"); settings of others are not overwritten; move that file away and run pulumi up again"
+		die "found $(awk '!/^[[:space:]]*(#|$)/ { sub(/:.*/, ":"); print "line " NR " \"" $0 "\""; f = 1; exit } END { if (!f) print "nothing but comments" }' "$yaml") in /etc/rancher/k3s/registries.yaml, which is not ours; settings of others stay; move that file away and run pulumi up again"
 	[ ! -e "$toml" ] || ours "$toml" "$hosts_toml" ||
-		die "found $certs/$registry/hosts.toml without K3s' header, first line \"$line\"; settings of others are not overwritten; move that file away and run pulumi up again"
+		die "found \"$line\" in $certs/$registry/hosts.toml, which is not ours; settings of others stay; move that file away and run pulumi up again"
 	each_hosts_file hosts_sound
-	[ "$system_trust" != true ] || [ "$anchors" ] || die "found no system certificate store of Debian, RHEL, SUSE or Alpine; systemTrust needs one; install the package ca-certificates or set systemTrust: false"
+	[ "$system_trust" != true ] || [ "$anchors" ] || die "found no system certificate store of Debian, RHEL, SUSE or Alpine; systemTrust needs one; install ca-certificates or set systemTrust: false"
 }
 
 [ "$verb" = remove ] || certificates
 [ "$verb" != apply ] || preflight
 
 if [ "$verb" = remove ]; then
-	[ ! -e "$toml" ] || ! ours "$toml" "$hosts_toml" || gone hosts.toml "$toml"
+	gone hosts.toml "$toml" "$hosts_toml"
 	rm -f "${toml%/*}/.k3s-registry"
 	rmdir "${toml%/*}" || :
 	unfolder "$root$certs"
-	[ ! -e "$yaml" ] || ! ours "$yaml" "$registries_yaml" || gone registries "$yaml"
+	gone registries "$yaml" "$registries_yaml"
 	each_hosts_file hosts_put
 	store
-	gone ca "$ca"
+	gone ca "$ca" "$(cat "$ca")"
 	unfolder "${ca%/*}"
 else
 	printf %s "$authorities" >"$work/new"

@@ -50,7 +50,8 @@ def test_bad_input_comes_as_one_error_that_lists_everything(preview: Preview) ->
     )
     text = done.stdout + done.stderr
     assert done.returncode != 0
-    assert text.count("the stack configuration has 7 problems") == 1
+    # The progress line repeats what the diagnostics say.
+    assert text.partition("Diagnostics:")[2].count("the stack configuration has 7 problems") == 1
     for key in ("hostname:", "ip:", "nodes.cube01.hostKey:", "nodes.cube02.hostKey:", "nodes.cube02.host:", "hostnme:"):
         assert f"- {key}" in text
     assert "Traceback" not in text

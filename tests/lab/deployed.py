@@ -107,7 +107,7 @@ class Deployed:
         lifecycle.remove_machine(self.program.lab, name)
 
     def wait_for_nodes(self) -> None:
-        """Wait until the API answers and every node is Ready by a heartbeat after this moment, and the registry is available."""
+        """Wait until the API answers, every node is Ready with a containerd that answers, and so is the registry."""
         wait_until(self._ready, NODES_SECONDS, "every node ready and the registry available")
 
     def _ready(self) -> bool:

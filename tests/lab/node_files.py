@@ -10,7 +10,7 @@ from lab.machines import Machine
 
 MANAGED = ("/etc", "/usr/local/share", "/var/lib/rancher/k3s/agent/etc", "/root", "/home", "/opt")
 """Where the program might write."""
-ENTIRE = ("/etc", "/usr/local/share", "/usr/local/etc", "/root", "/home", "/opt", "/tmp", "/var", "/run")
+ENTIRE = ("/etc", "/usr/local/share", "/usr/local/etc", "/root", "/home", "/opt", "/tmp", "/var")  # noqa: S108 - looked into, not written
 KUBERNETES_OWN = "/var/lib/rancher/k3s/server/db"
 """etcd, which holds every Secret of the cluster: that is Kubernetes' own store, not a file of ours."""
 

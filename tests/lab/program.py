@@ -85,7 +85,7 @@ class Program:
 
     def kubectl(self, *args: str, stdin: str | None = None) -> str:
         """`kubectl` on the server; what it printed."""
-        return self.machines["control01"].run(["k3s", "kubectl", *args], stdin=stdin).stdout
+        return self.machines["control01"].run(["k3s", "kubectl", "--cache-dir=/tmp/kubectl", *args], stdin=stdin).stdout
 
 
 def only(*names: str) -> Callable[[dict[str, Any]], None]:

@@ -1,6 +1,8 @@
+import contextlib
 import http.client
 import json
 import subprocess
+import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +13,7 @@ import pytest
 from lab import network
 from lab.api import Api
 from lab.machines import Machine
-from lab.settings import Lab, MachineName
+from lab.settings import PROJECT, Lab, MachineName
 
 NAMESPACE = "cluster-test"
 ADDRESS = "10.77.0.240"
@@ -114,10 +116,10 @@ def test_the_server_and_the_agents_run_the_units_that_k3s_installs(lab: Lab) -> 
 
 def test_a_service_of_the_load_balancer_answers_on_the_lan(workload: Lab) -> None:
     _wait("the address is announced", lambda: network.answers(workload, ADDRESS, 80))
-    with network.entered(workload.lan_namespace):
-        connection = http.client.HTTPConnection(ADDRESS, 80, timeout=5)
-        connection.request("GET", "/v2/")
-    assert connection.getresponse().status == http.client.OK
+    with contextlib.closing(http.client.HTTPConnection(ADDRESS, 80, timeout=5)) as connection:
+        with network.entered(workload.lan_namespace):
+            connection.request("GET", "/v2/")
+        assert connection.getresponse().status == http.client.OK
 
 
 def test_the_claim_is_bound_to_a_folder_on_the_node_of_its_pod(workload: Lab, control01: Machine) -> None:
@@ -127,15 +129,40 @@ def test_the_claim_is_bound_to_a_folder_on_the_node_of_its_pod(workload: Lab, co
     assert [path.name.endswith("_data") for path in folder.iterdir()] == [True]
 
 
+def _ask(control01: Machine, node: str, *command: str) -> subprocess.CompletedProcess[str]:
+    pod = _pods(control01, "asker")[node]["metadata"]["name"]
+    return control01.run(["kubectl", "-n", NAMESPACE, "exec", pod, "--", *command], check=False)
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_each_node_reaches_a_service_by_its_cluster_address(workload: Lab, control01: Machine, node: str) -> None:
+    address = _get(control01, "service", "web")["spec"]["clusterIP"]
+    machine = Machine(workload, MachineName.parse(node))
+    assert machine.run(["curl", "-sSm", "5", f"http://{address}/v2/"]).stdout == "{}"
+
+
 @pytest.mark.parametrize("node", NODES)
 def test_a_pod_on_each_node_reaches_the_service_of_another_by_name(
     workload: Lab, control01: Machine, node: str
 ) -> None:
     assert workload.name
-    pod = _pods(control01, "asker")[node]["metadata"]["name"]
     url = f"http://web.{NAMESPACE}.svc.cluster.local/v2/"
-    asked = control01.run(["kubectl", "-n", NAMESPACE, "exec", pod, "--", "wget", "-qO-", "-T", "5", url])
-    assert asked.stdout == "{}"
+    assert _ask(control01, node, "wget", "-qO-", url).stdout == "{}"
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_pod_on_each_node_asks_the_name_service_on_another(workload: Lab, control01: Machine, node: str) -> None:
+    assert workload.name
+    address = _get(control01, "service", "web")["spec"]["clusterIP"]
+    answer = _ask(control01, node, "nslookup", f"web.{NAMESPACE}.svc.cluster.local").stdout
+    assert f"Address: {address}" in answer.splitlines()
+
+
+def test_a_name_outside_the_cluster_is_refused_at_once_instead_of_timing_out(workload: Lab, control01: Machine) -> None:
+    assert workload.name
+    began = time.monotonic()
+    assert "NXDOMAIN" in _ask(control01, "cube01", "nslookup", "registry.example.").stdout
+    assert time.monotonic() - began < 3
 
 
 def _container(control01: Machine, node: str) -> tuple[str, str, int]:
@@ -150,7 +177,7 @@ def test_a_restart_of_k3s_leaves_the_nodes_pods_running(workload: Lab, control01
     before = _container(control01, node)
     unit = "k3s" if node == "control01" else "k3s-agent"
     Machine(workload, MachineName.parse(node)).run(["systemctl", "restart", unit])
-    _wait("the API answers", lambda: Api(workload).has("/readyz?verbose") or Api(workload).node_states() != {})
+    _wait("the API answers", lambda: Api(workload).node_states() != {})
     _wait(f"{node} is ready again", lambda: Api(workload).node_states().get(node) == "Ready")
     assert _container(control01, node) == before
 
@@ -174,6 +201,28 @@ def test_the_hosts_own_kernel_settings_stay_as_they_were(lab: Lab) -> None:
     assert inside == ["1", "10"]
     # The kubelet's panic timeout; a host that chose the same by itself would tell nothing.
     assert outside[1] != "10"
+
+
+def _lab(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lab", "--name", lab.name, *arguments]
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+
+
+def test_a_command_on_the_lan_has_the_clusters_own_command_line(lab: Lab) -> None:
+    done = _lab(lab, "run", "kubectl", "get", "nodes", "-o", "name")
+    assert done.stdout.split() == [f"node/{name}" for name in NODES]
+
+
+def test_the_status_shows_each_machine_and_its_node(lab: Lab) -> None:
+    rows = [line.split() for line in _lab(lab, "show").stdout.splitlines()]
+    assert [row for row in rows if row[0] in NODES] == [
+        [place.name, place.address, "running", "Ready"] for place in map(MachineName.parse, NODES)
+    ]
+
+
+def test_a_command_on_a_machine_passes_its_exit_status_on(lab: Lab) -> None:
+    assert _lab(lab, "enter", "cube01", "sh", "-c", "hostname; exit 7").stdout == "cube01\n"
+    assert _lab(lab, "enter", "cube01", "sh", "-c", "exit 7").returncode == 7
 
 
 def test_an_image_made_by_the_lab_runs_with_a_shell(workload: Lab, control01: Machine) -> None:

@@ -1,5 +1,9 @@
+import subprocess
+from pathlib import Path
+
 import pytest
 
+from lab import toolchain
 from lab.settings import Lab
 
 from .deployed import Deployed
@@ -54,9 +58,11 @@ def test_a_pushed_image_runs_as_a_pod_on_every_node(deployed: Deployed) -> None:
         assert deployed.run_pod(name, image) == f"hello from {name}\n"
 
 
-def test_what_a_node_has_is_what_k3s_would_render(deployed: Deployed) -> None:
-    for machine in deployed.program.machines.values():
-        path = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d/registry.cube.local:5000/hosts.toml"
-        ours = machine.path(path).read_text()
-        machine.run(["k3s", "render-registries", "--dir", "/tmp/rendered"])
-        assert machine.path("/tmp/rendered/registry.cube.local:5000/hosts.toml").read_text() == ours  # noqa: S108 - the machine's own /tmp
+def test_what_a_node_has_is_what_k3s_would_render(deployed: Deployed, tmp_path: Path) -> None:
+    wharfie = toolchain.ensure(["wharfie"])["wharfie"]
+    for name, machine in deployed.program.machines.items():
+        settings = machine.path("/etc/rancher/k3s/registries.yaml")
+        subprocess.run([wharfie, "render", settings, tmp_path / name], check=True)
+        certs = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d"
+        ours = machine.path(f"{certs}/registry.cube.local:5000/hosts.toml").read_text()
+        assert (tmp_path / name / "registry.cube.local:5000" / "hosts.toml").read_text() == ours

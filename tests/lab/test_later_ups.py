@@ -1,9 +1,6 @@
-import time
-from typing import Any
-
 import pytest
 
-from .deployed import Deployed, wait_until
+from .deployed import Deployed
 from .node_files import differences, snapshot
 
 pytestmark = pytest.mark.lab

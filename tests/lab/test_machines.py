@@ -1,6 +1,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,9 +11,11 @@ import pytest
 from lab import cgroups, lifecycle, network, status
 from lab.agent import ensure_agent
 from lab.cgroups import Group
-from lab.machines import Machine, _status, mounts_below
+from lab.machines import Machine, _status, mounts_below, unmount_below
 from lab.pki import host_key_line
-from lab.settings import Lab, LabError, MachineName
+from lab.settings import PROJECT, Lab, LabError, MachineName
+
+from .conftest import NAME
 
 
 def _traces(lab: Lab) -> dict[str, list[str]]:
@@ -38,13 +41,15 @@ def _wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-NOTHING = {kind: [] for kind in ("processes", "mounts", "namespaces", "cgroups", "interfaces", "files", "nspawn")}
+NOTHING: dict[str, list[str]] = {
+    kind: [] for kind in ("processes", "mounts", "namespaces", "cgroups", "interfaces", "files", "nspawn")
+}
 
 
 @pytest.fixture
 def fleeting_lab() -> Iterator[Lab]:
     """A lab for one test to take down in its own way."""
-    lab = Lab("fleeting")
+    lab = Lab(f"{NAME[:10]}fleet")
     lifecycle.down(lab)
     yield lab
     lifecycle.down(lab)
@@ -201,6 +206,20 @@ def test_a_further_machine_joins_a_running_lab_and_leaves_it_alone(bare_lab: Lab
     assert [machine.leader() for machine in bare_machines] == leaders
 
 
+def test_a_lab_comes_back_with_its_disks_after_the_computer_was_restarted(fleeting_lab: Lab) -> None:
+    lifecycle.up(fleeting_lab, count=2, bare=True)
+    machine = Machine(fleeting_lab, MachineName(1))
+    machine.run(["sh", "-c", "echo kept >/etc/kept"])
+    # What a restart takes away: everything but files on real disks.
+    for group in cgroups.groups(fleeting_lab):
+        group.kill()
+        group.remove()
+    unmount_below(fleeting_lab.state)
+    network.remove_all(fleeting_lab)
+    lifecycle.up(fleeting_lab, bare=True)
+    assert machine.run(["cat", "/etc/kept"]).stdout == "kept\n"
+
+
 def test_the_server_cannot_be_taken_away_alone(bare_lab: Lab) -> None:
     with pytest.raises(LabError, match="control01 carries the control plane"):
         lifecycle.remove_machine(bare_lab, "control01")
@@ -225,10 +244,26 @@ def test_down_leaves_nothing(fleeting_lab: Lab) -> None:
     assert _traces(fleeting_lab) == NOTHING
 
 
+def test_down_from_within_the_labs_own_lan_spares_itself_and_leaves_nothing(fleeting_lab: Lab) -> None:
+    lifecycle.up(fleeting_lab, count=1, bare=True)
+    script = "import os; from lab import lifecycle; from lab.cgroups import Group; from lab.settings import Lab; "
+    script += "lab = Lab(os.environ['LAB']); Group(lab, 'run').enter(); lifecycle.down(lab); print('survived')"
+    done = subprocess.run(
+        fleeting_lab.in_lan(sys.executable, "-c", script),
+        env={**os.environ, "LAB": fleeting_lab.name},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("survived\n", "")
+    assert _traces(fleeting_lab) == NOTHING
+
+
 def test_down_twice_and_down_of_what_never_was_are_harmless(fleeting_lab: Lab) -> None:
     lifecycle.down(fleeting_lab)
     lifecycle.down(fleeting_lab)
-    assert status.describe(fleeting_lab) == "lab fleeting is not up"
+    assert status.describe(fleeting_lab) == f"lab {fleeting_lab.name} is not up"
 
 
 def test_down_leaves_nothing_after_every_supervisor_was_killed(fleeting_lab: Lab) -> None:
@@ -278,5 +313,5 @@ def test_a_lab_started_by_half_is_finished_by_the_next_up(fleeting_lab: Lab, mon
 def test_a_bare_request_for_a_lab_with_kubernetes_is_refused(fleeting_lab: Lab) -> None:
     fleeting_lab.state.mkdir(parents=True)
     lifecycle.Shape(bare=False).keep(fleeting_lab)
-    with pytest.raises(LabError, match="lab fleeting was started with Kubernetes"):
+    with pytest.raises(LabError, match="was started with Kubernetes"):
         lifecycle.up(fleeting_lab, bare=True)

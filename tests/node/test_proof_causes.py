@@ -180,7 +180,7 @@ def test_a_ca_file_of_another_authority_is_named(curl_bench: Bench, second_autho
 def test_what_containerd_reports_is_explained(curl_bench: Bench, error: str, expected: str) -> None:
     curl_bench.serve()
     curl_bench.behave(errors=[error] * 50)
-    sentence(curl_bench, expected, wait_seconds="3")
+    sentence(curl_bench, expected, wait_seconds="6")
 
 
 def test_a_node_without_k3s_is_refused(bare: Bench) -> None:

@@ -28,7 +28,7 @@ snapshot() {
     set -- /etc /usr/local/share/ca-certificates /var/lib/rancher
     find "$@" ! -type d -printf "%p %l %m %u %g\n" | sort
     find "$1" "$3" -type d -printf "%p %m %u %g\n" | sort
-    # A key store that a hook of Java's writes carries the time.
+    # The key store that a hook of Java writes carries the time.
     find "$@" -type f ! -path "*/java/cacerts" -exec sha256sum {} + | sort
 }
 update-ca-certificates >/dev/null 2>&1

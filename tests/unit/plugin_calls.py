@@ -20,7 +20,8 @@ class Answer:
 
 
 def urn(kind: str) -> str:
-    return f"urn:pulumi:test::project::{kind}::thing"
+    """A URN as in the product, whose resources all belong to a component."""
+    return f"urn:pulumi:test::project::k3s-registry:index:Nodes${kind}::thing"
 
 
 async def check(

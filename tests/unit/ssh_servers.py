@@ -47,7 +47,7 @@ def public_line(key: asyncssh.SSHKey) -> str:
 
 
 def private_text(key: asyncssh.SSHKey, passphrase: str | None = None) -> str:
-    return key.export_private_key(passphrase=passphrase, rounds=1).decode()
+    return key.export_private_key(passphrase=passphrase, rounds=1, ignore_few_rounds=True).decode()
 
 
 @dataclass
@@ -193,11 +193,13 @@ def sshd_command(folder: Path) -> tuple[list[str], Path] | None:
     installed = shutil.which("sshd", path=SSHD_PATH)
     if installed:
         return [installed, "-D", "-e", "-f", str(folder / "sshd_config")], folder
-    tree = base_tree.tree_path()
-    if os.getuid() == 0 and (tree / "usr/sbin/sshd").exists() and shutil.which("unshare"):
+    wanted = base_tree.tree_path()
+    # A tree of an earlier state of the lab will do as well.
+    trees = [tree for tree in (wanted, *wanted.parent.glob("[!.]*")) if (tree / "usr/sbin/sshd").exists()]
+    if os.getuid() == 0 and trees and shutil.which("unshare"):
         script = Path(__file__).with_name("sshd-in-tree.sh")
         own_mounts = ["unshare", "--mount", "--propagation", "private"]
-        return [*own_mounts, "sh", str(script), str(tree), str(folder)], Path("/mnt")
+        return [*own_mounts, "sh", str(script), str(trees[0]), str(folder)], Path("/mnt")
     return None
 
 

@@ -90,7 +90,7 @@ def test_an_object_that_skips_waiting_is_not_looked_at() -> None:
 def test_the_timeout_annotation_limits_the_wait() -> None:
     inputs = {"metadata": {"annotations": {"pulumi.com/timeoutSeconds": "0"}}}
 
-    with pytest.raises(NotReadyError, match="'p' timed out waiting to be Ready"):
+    with pytest.raises(NotReadyError, match="'p' was not ready in time"):
         _awaiter(POD).until_ready(POD, inputs, updating=False, timeout=0, say=Lines())
 
 
@@ -156,12 +156,12 @@ def test_a_deletion_that_does_not_end_says_what_keeps_the_namespace() -> None:
         "status": {"conditions": [condition]},
     }
 
-    with pytest.raises(NotReadyError, match="timed out waiting to be deleted") as failure:
+    with pytest.raises(NotReadyError, match="was not gone in time") as failure:
         _awaiter(namespace).until_gone(namespace, {}, timeout=0.05, say=Lines())
 
     assert failure.value.reasons == ("Some content remains",)
 
 
 def test_a_refresh_looks_once_and_tells_what_is_not_ready() -> None:
-    with pytest.raises(NotReadyError, match="created but failed to initialize"):
+    with pytest.raises(NotReadyError, match="is there, but not ready"):
         _awaiter(POD).check(POD, {})

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from lab import images
 from lab.images import Image, canonical, ensure_image, runnable_image, write_image
 
 
@@ -47,7 +46,7 @@ def test_the_archive_names_its_image_its_config_and_its_layer_by_their_digests(p
 def test_the_config_says_architecture_and_system_or_containerd_would_pass_the_image_over(
     program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
     write_image(Image("lab/thing:1", {"thing": program}), tmp_path / "image.tar")
     with tarfile.open(tmp_path / "image.tar") as archive:
         name = next(

@@ -23,9 +23,10 @@ def test_each_lack_is_one_sentence_with_its_remedy(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr(needs, "MEMORY_GIB", 1 << 20)
     monkeypatch.setattr(needs, "STATE_GIB", 1 << 20)
+    monkeypatch.setattr(needs, "INOTIFY_LAB", 1 << 62)
     monkeypatch.setattr(needs, "_succeeds", lambda *_: False)
     found = {lack.need: str(lack) for lack in needs.lacks()}
-    assert {"namespaces", "overlay mounts", "memory", "disk space"} <= set(found)
+    assert {"namespaces", "overlay mounts", "memory", "disk space", "inotify instances"} <= set(found)
     assert all("\n" not in text and ": " in text for text in found.values())
 
 

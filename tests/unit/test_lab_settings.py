@@ -32,10 +32,10 @@ def test_a_name_that_no_machine_has_is_refused(name: str) -> None:
 
 
 def test_no_machine_has_an_address_of_the_load_balancer_or_another_machine() -> None:
-    addresses = {ipaddress.ip_address(place.address) for place in EVERY_PLACE}
+    addresses = {ipaddress.IPv4Address(place.address) for place in EVERY_PLACE}
     assert len(addresses) == MAX_MACHINES
     assert all(address in NETWORK for address in addresses)
-    assert max(addresses) < ipaddress.ip_address("10.77.0.200")
+    assert max(addresses) < ipaddress.IPv4Address("10.77.0.200")
 
 
 @pytest.mark.parametrize("name", ["", "A", "a-b", "1a", "a/b", "a" * 16, "..", "a b"])

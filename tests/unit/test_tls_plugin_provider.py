@@ -156,3 +156,8 @@ def test_an_unknown_input_is_no_failure(provider: TlsProvider, inputs: dict[str,
 def test_a_resource_that_is_not_covered_says_so(provider: TlsProvider) -> None:
     with pytest.raises(PluginError, match="tls:index/other:Other is not covered by the stand-in"):
         asyncio.run(check(provider, "tls:index/other:Other", {}))
+
+
+@pytest.mark.parametrize("name", ["privateKeyPemWo", "privateKeyPemWoVersion"])
+def test_a_write_only_key_is_refused_by_name(provider: TlsProvider, inputs: dict[str, Any], name: str) -> None:
+    assert list(asyncio.run(check(provider, SELF_SIGNED, {**inputs, name: "x"}))[1]) == [name]

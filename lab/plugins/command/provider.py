@@ -136,10 +136,11 @@ class CommandProvider(sdk.Provider):
 
 
 def _inputs_of(request: Request) -> tuple[str, ...]:
+    kind = token(request.type)
     try:
-        return _INPUTS[token(request.type)]
+        return _INPUTS[kind]
     except KeyError as error:
-        message = f"{token(request.type)} is not covered by the stand-in for the command plugin; install the upstream plugin"
+        message = f"{kind} is not covered by the stand-in for the command plugin; install the upstream plugin"
         raise PluginError(message) from error
 
 

@@ -84,7 +84,7 @@ class Awaiter:
                 return live
             report.show(progress)
             if time.monotonic() >= deadline:
-                raise NotReadyError(live, "timed out waiting to be Ready", progress.warnings)
+                raise NotReadyError(live, "was not ready in time", progress.warnings)
             if self._cancelled.wait(_POLL_SECONDS):
                 raise NotReadyError(live, "was waited for until the engine cancelled", progress.warnings)
 
@@ -98,7 +98,7 @@ class Awaiter:
             return
         live, progress = self._observe(live, updating=True)
         if not progress.ready:
-            raise NotReadyError(live, "was created but failed to initialize", progress.warnings)
+            raise NotReadyError(live, "is there, but not ready", progress.warnings)
 
     def until_gone(self, live: Object, inputs: Mapping[str, Any], *, timeout: float, say: Say) -> None:
         """Wait until the object is gone, or another has taken its name.
@@ -128,7 +128,7 @@ class Awaiter:
             finalizers = ", ".join(found["metadata"].get("finalizers") or []) or "none"
             report.show(Progress(ready=False, waiting_for=f"deletion (finalizers: {finalizers})"))
             if time.monotonic() >= deadline:
-                raise NotReadyError(found, "timed out waiting to be deleted", reasons)
+                raise NotReadyError(found, "was not gone in time", reasons)
             if self._cancelled.wait(pause):
                 raise NotReadyError(found, "was being deleted when the engine cancelled", reasons)
             pause = min(pause * 2, _POLL_SECONDS)

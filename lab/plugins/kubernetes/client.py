@@ -98,7 +98,9 @@ class Client:
             self._discover(api_version)
             known = self._kinds.get((api_version, kind))
         if known is None:
-            message = f'no matches for kind "{kind}" in version "{api_version}"'
+            message = (
+                f"the API server serves no kind {kind!r} in {api_version!r}; is its CustomResourceDefinition there?"
+            )
             raise UnknownKindError(message)
         return known
 

@@ -29,7 +29,7 @@ class Cluster:
             if self._failure is None and self._client is None:
                 self._attempt(self._connected)
             if self._client is None:
-                message = f"configured Kubernetes cluster is unreachable: {self._failure}"
+                message = f"the Kubernetes cluster is unreachable: {self._failure}"
                 raise UnreachableError(message)
             return self._client
 

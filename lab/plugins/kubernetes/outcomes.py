@@ -20,8 +20,8 @@ The resource already exists in the cluster. This can happen when:
   - an earlier run made it and its state was lost: import it, or delete it from the cluster"""
 
 UNREACHABLE_HINT: Final = (
-    "If the cluster was deleted, you can remove this resource from Pulumi state by rerunning the operation with the "
-    'PULUMI_K8S_DELETE_UNREACHABLE environment variable set to "true"'
+    "If the cluster is gone for good, run this again with PULUMI_K8S_DELETE_UNREACHABLE=true in the environment: its "
+    "objects are then dropped from the state"
 )
 
 

@@ -89,10 +89,7 @@ class KubernetesProvider:
         try:
             live = Awaiter(client, self._cancelled).until_ready(live, body, updating=False, timeout=timeout, say=say)
         except NotReadyError as error:
-            message = (
-                f'resource "{urn}" was successfully created, but the Kubernetes API server reported that it failed to '
-                f"fully initialize or become live: {error}"
-            )
+            message = f'resource "{urn}" was created, but is not ready: {error}'
             outputs = checkpoint(error.live, news, state)
             raise PartialError(message, naming.object_id(live), outputs, None, error.reasons) from error
         return naming.object_id(live), checkpoint(live, news, state)
@@ -142,7 +139,7 @@ class KubernetesProvider:
                 return "", Bag(), Bag()
             if self._settings.skip_update_unreachable:
                 return object_id, old_state, old_inputs
-            message = f"{error}\nfailed to read resource state due to unreachable cluster. {UNREACHABLE_HINT}"
+            message = f"{error}\n{UNREACHABLE_HINT}"
             raise PluginError(message) from error
         live = self._found(client, urn, object_id, old_state, old_inputs)
         if live is None:
@@ -216,12 +213,10 @@ class KubernetesProvider:
                 return news
             live = error.live if isinstance(error, NotReadyError) else _now(client, kind, live)
             reasons = error.reasons if isinstance(error, NotReadyError) else ()
-            message = (
-                f'the Kubernetes API server reported that "{naming.object_id(live)}" failed to fully initialize or '
-                f"become live: {explained(error, manager)}"
-            )
+            object_id = naming.object_id(live)
+            message = f'{body["kind"]} "{object_id}" is not as the program asks for: {explained(error, manager)}'
             outputs = checkpoint(live, news, state)
-            raise PartialError(message, naming.object_id(live), outputs, None, reasons) from error
+            raise PartialError(message, object_id, outputs, None, reasons) from error
         return checkpoint(live, news, state)
 
     def delete(self, object_id: str, old_state: Bag, old_inputs: Bag, *, timeout: float, say: Say) -> None:

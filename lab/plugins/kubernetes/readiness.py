@@ -50,8 +50,7 @@ def deployment(
         return READY
     warnings = [f"[{c['reason']}] {c['message']}" for c in (rolled_out, available) if c.get("status") == "False"]
     warnings += [
-        f"PersistentVolumeClaim: [{naming.name_of(claim)}] is not ready. status.phase currently at: {_phase(claim)}"
-        for claim in unbound
+        f"[PersistentVolumeClaim {naming.name_of(claim)}]: not bound yet ({_phase(claim)})" for claim in unbound
     ]
     if current is not None:
         warnings += [warning for pod in _owned(pods, current) for warning in pod_warnings(pod)]
@@ -147,17 +146,14 @@ def service(obj: Object, slices: Sequence[Object]) -> Progress:
         ((obj.get("status") or {}).get("loadBalancer") or {}).get("ingress")
     )
     if not addressed:
-        warnings.append("Service was not allocated an IP address; does the cluster have a load balancer?")
+        warnings.append(
+            "the Service has no address yet; is there a load balancer in the cluster, and has it an address left?"
+        )
     endpoints = [endpoint for one in slices for endpoint in one.get("endpoints") or []]
     states = [endpoint.get("conditions") or {} for endpoint in endpoints]
     pending = [s for s in states if s.get("ready") is False and not s.get("terminating")]
     if service_has_pods(obj) and pending:
-        warnings.append(
-            "Service does not target any Pods. Selected Pods may not be ready, or field '.spec.selector' may not "
-            "match labels on any Pods"
-            if len(pending) == len(states)
-            else f"{len(pending)} of the Service's {len(states)} Pods are not ready"
-        )
+        warnings.append(f"{len(pending)} of the Service's {len(states)} endpoints are not ready")
     if not warnings:
         return READY
     return Progress(ready=False, waiting_for="Pods and address of the Service", warnings=tuple(warnings))

@@ -25,6 +25,7 @@ from pulumi.runtime.proto import provider_pb2, status_pb2
 
 from lab.plugins.kubernetes.awaiting import Say
 from lab.plugins.kubernetes.bag import Bag
+from lab.plugins.kubernetes.client import ApiError
 from lab.plugins.kubernetes.diffing import Change, Difference
 from lab.plugins.kubernetes.outcomes import PartialError
 from lab.plugins.kubernetes.provider import KubernetesProvider, provider_problems
@@ -207,6 +208,8 @@ async def _run(context: Any, operation: Callable[[], Result]) -> Result:
         await context.abort_with_status(_partial(error))
     except PluginError as error:
         await context.abort(grpc.StatusCode.UNKNOWN, str(error))
+    except ApiError as error:
+        await context.abort(grpc.StatusCode.UNKNOWN, f"the Kubernetes API server refused: {error}")
     except Exception as error:  # noqa: BLE001  # a defect must fail its resource, not leave the engine waiting
         _LOG.exception("a defect of the stand-in")
         await context.abort(grpc.StatusCode.INTERNAL, f"a defect of the stand-in plugin: {error!r}")

@@ -99,10 +99,11 @@ def _make(kind: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _resource(request: Request) -> Resource:
+    kind = token(request.type)
     try:
-        return RESOURCES[token(request.type)]
+        return RESOURCES[kind]
     except KeyError as error:
-        message = f"{token(request.type)} is not covered by the stand-in for the tls plugin; install the upstream plugin"
+        message = f"{kind} is not covered by the stand-in for the tls plugin; install the upstream plugin"
         raise PluginError(message) from error
 
 

@@ -1,24 +1,26 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"sigs.k8s.io/yaml"
+
+	"k3s-registry.lab/tools/nodeconfig"
+	"k3s-registry.lab/tools/supervision"
 )
 
 // startAgent waits for the cluster and starts what makes the machine a node.
-func startAgent(children *group, cfg config, isServer bool) error {
-	kubeconfig := cfg.agent("kubelet.kubeconfig")
+func startAgent(children *supervision.Group, cfg nodeconfig.Config, isServer bool) error {
+	kubeconfig := cfg.Agent("kubelet.kubeconfig")
 	if !isServer {
 		ready, err := apiReady(kubeconfig)
 		if err != nil {
 			return err
 		}
-		if err := children.await("server ready", 200*time.Millisecond, ready); err != nil {
+		if err := children.Await("server ready", 200*time.Millisecond, ready); err != nil {
 			return err
 		}
 	}
@@ -29,7 +31,7 @@ func startAgent(children *group, cfg config, isServer bool) error {
 	kubeletArgs := []string{
 		"--config=" + kubeletConfig,
 		"--kubeconfig=" + kubeconfig,
-		"--cert-dir=" + cfg.agent("pki"),
+		"--cert-dir=" + cfg.Agent("pki"),
 		"--hostname-override=" + cfg.NodeName,
 	}
 	if cfg.NodeIP != "" {
@@ -38,11 +40,11 @@ func startAgent(children *group, cfg config, isServer bool) error {
 	if len(cfg.NodeLabel) > 0 {
 		kubeletArgs = append(kubeletArgs, "--node-labels="+strings.Join(cfg.NodeLabel, ","))
 	}
-	if err := children.start("kubelet", "", kubeletArgs...); err != nil {
+	if err := children.Start("kubelet", "", kubeletArgs...); err != nil {
 		return err
 	}
-	return children.start("kube-proxy", "",
-		"--kubeconfig="+cfg.agent("kubeproxy.kubeconfig"),
+	return children.Start("kube-proxy", "",
+		"--kubeconfig="+cfg.Agent("kubeproxy.kubeconfig"),
 		"--hostname-override="+cfg.NodeName,
 		"--proxy-mode=iptables",
 		"--cluster-cidr="+cfg.ClusterCIDR,
@@ -57,8 +59,8 @@ func startAgent(children *group, cfg config, isServer bool) error {
 	)
 }
 
-func writeKubeletConfig(cfg config) (string, error) {
-	manifests := cfg.agent("pod-manifests")
+func writeKubeletConfig(cfg nodeconfig.Config) (string, error) {
+	manifests := cfg.Agent("pod-manifests")
 	if err := os.MkdirAll(manifests, 0o755); err != nil {
 		return "", err
 	}
@@ -68,16 +70,16 @@ func writeKubeletConfig(cfg config) (string, error) {
 		"authentication": map[string]any{
 			"anonymous": map[string]any{"enabled": false},
 			"webhook":   map[string]any{"enabled": true},
-			"x509":      map[string]any{"clientCAFile": cfg.agent("client-ca.crt")},
+			"x509":      map[string]any{"clientCAFile": cfg.Agent("client-ca.crt")},
 		},
 		"authorization":            map[string]any{"mode": "Webhook"},
 		"cgroupDriver":             "cgroupfs",
 		"clusterDNS":               []string{cfg.ClusterDNS},
 		"clusterDomain":            cfg.ClusterDomain,
-		"containerRuntimeEndpoint": "unix://" + containerdSocket,
+		"containerRuntimeEndpoint": "unix://" + nodeconfig.ContainerdSocket,
 		"failSwapOn":               false,
 		"staticPodPath":            manifests,
-		"resolvConf":               resolvConf("/etc/resolv.conf"),
+		"resolvConf":               nodeconfig.ResolvConf("/etc/resolv.conf"),
 		// The host's disk is not the lab's to judge: no eviction, and no image goes that no registry could give back.
 		"evictionHard":                map[string]string{},
 		"imageGCHighThresholdPercent": 100,
@@ -88,19 +90,9 @@ func writeKubeletConfig(cfg config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := cfg.agent("etc", "kubelet.yaml")
+	path := cfg.Agent("etc", "kubelet.yaml")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", err
 	}
 	return path, os.WriteFile(path, content, 0o600)
-}
-
-// resolvConf gives the file pods inherit, or nothing where it names no server: the kubelet refuses to start a pod
-// without one.
-func resolvConf(path string) string {
-	content, err := os.ReadFile(path)
-	if err != nil || !bytes.Contains(content, []byte("nameserver")) {
-		return ""
-	}
-	return path
 }

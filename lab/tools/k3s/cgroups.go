@@ -3,6 +3,8 @@ package main
 import (
 	"path/filepath"
 	"syscall"
+
+	"k3s-registry.lab/tools/supervision"
 )
 
 // remountCgroups makes the cgroup hierarchies writable where a container manager mounted them read-only, since the
@@ -16,7 +18,7 @@ func remountCgroups() {
 		}
 		flags := uintptr(syscall.MS_REMOUNT | syscall.MS_BIND | syscall.MS_NOSUID | syscall.MS_NODEV | syscall.MS_NOEXEC)
 		if err := syscall.Mount("", mount, "", flags, ""); err != nil && mount != "/sys/fs/cgroup" {
-			logf("remounting %s writable: %v", mount, err)
+			supervision.Logf("remounting %s writable: %v", mount, err)
 		}
 	}
 }

@@ -11,18 +11,21 @@ import (
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"k3s-registry.lab/tools/nodeconfig"
+	"k3s-registry.lab/tools/supervision"
 )
 
 const etcdClient = "127.0.0.1:2379"
 
 // startControlPlane returns when the API server reports ready; controller manager and scheduler are then running.
-func startControlPlane(children *group, cfg config) error {
+func startControlPlane(children *supervision.Group, cfg nodeconfig.Config) error {
 	if err := startEtcd(children, cfg); err != nil {
 		return err
 	}
-	tls := func(name string) string { return cfg.server("tls", name) }
+	tls := func(name string) string { return cfg.ServerFolder("tls", name) }
 	issuer := "https://kubernetes.default.svc." + cfg.ClusterDomain
-	err := children.start("kube-apiserver", "",
+	err := children.Start("kube-apiserver", "",
 		"--etcd-servers=http://"+etcdClient,
 		"--advertise-address="+cfg.NodeIP,
 		"--secure-port=6443",
@@ -46,15 +49,15 @@ func startControlPlane(children *group, cfg config) error {
 	if err != nil {
 		return err
 	}
-	ready, err := apiReady(cfg.server("cred", "admin.kubeconfig"))
+	ready, err := apiReady(cfg.ServerFolder("cred", "admin.kubeconfig"))
 	if err != nil {
 		return err
 	}
-	if err := children.await("API server ready", 100*time.Millisecond, ready); err != nil {
+	if err := children.Await("API server ready", 100*time.Millisecond, ready); err != nil {
 		return err
 	}
-	controller, scheduler := cfg.server("cred", "controller.kubeconfig"), cfg.server("cred", "scheduler.kubeconfig")
-	err = children.start("kube-controller-manager", "",
+	controller, scheduler := cfg.ServerFolder("cred", "controller.kubeconfig"), cfg.ServerFolder("cred", "scheduler.kubeconfig")
+	err = children.Start("kube-controller-manager", "",
 		"--kubeconfig="+controller,
 		"--authentication-kubeconfig="+controller,
 		"--authorization-kubeconfig="+controller,
@@ -72,7 +75,7 @@ func startControlPlane(children *group, cfg config) error {
 	if err != nil {
 		return err
 	}
-	return children.start("kube-scheduler", "",
+	return children.Start("kube-scheduler", "",
 		"--kubeconfig="+scheduler,
 		"--authentication-kubeconfig="+scheduler,
 		"--authorization-kubeconfig="+scheduler,
@@ -82,12 +85,12 @@ func startControlPlane(children *group, cfg config) error {
 	)
 }
 
-func startEtcd(children *group, cfg config) error {
+func startEtcd(children *supervision.Group, cfg nodeconfig.Config) error {
 	path, err := exec.LookPath("etcd")
 	if err != nil {
 		return err
 	}
-	data := cfg.server("db", "etcd")
+	data := cfg.ServerFolder("db", "etcd")
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return err
 	}
@@ -106,10 +109,10 @@ func startEtcd(children *group, cfg config) error {
 	if help, err := exec.Command(path, "--help").CombinedOutput(); err == nil && strings.Contains(string(help), "unsafe-no-fsync") {
 		args = append(args, "--unsafe-no-fsync")
 	}
-	if err := children.start("etcd", path, args...); err != nil {
+	if err := children.Start("etcd", path, args...); err != nil {
 		return err
 	}
-	return children.await("etcd ready", 100*time.Millisecond, func(ctx context.Context) bool {
+	return children.Await("etcd ready", 100*time.Millisecond, func(ctx context.Context) bool {
 		connection, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", etcdClient)
 		if err != nil {
 			return false

@@ -15,6 +15,8 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	cri "k8s.io/cri-client/pkg"
 	"k8s.io/klog/v2"
+
+	"k3s-registry.lab/tools/nodeconfig"
 )
 
 // criTimeout bounds a connection and every call but a pull, which may take as long as it takes.
@@ -36,7 +38,7 @@ func runCrictl(args []string) int {
 	}
 	endpoint := os.Getenv("CONTAINER_RUNTIME_ENDPOINT")
 	if endpoint == "" {
-		endpoint = "unix://" + containerdSocket
+		endpoint = "unix://" + nodeconfig.ContainerdSocket
 	}
 	root.PersistentFlags().StringVarP(&client.endpoint, "runtime-endpoint", "r", endpoint, "socket of the runtime")
 	root.AddCommand(client.pullCommand(), client.removeCommand(), client.imagesCommand(), client.inspectImageCommand(),

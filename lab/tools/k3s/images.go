@@ -11,16 +11,19 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"k3s-registry.lab/tools/nodeconfig"
+	"k3s-registry.lab/tools/supervision"
 )
 
 // importImages puts every archive of agent/images into containerd. An archive imported before, with the same content, is
 // passed over; the record of that lies in containerd's own folder, so that it goes when the images go.
-func importImages(ctx context.Context, cfg config) error {
-	archives, err := filepath.Glob(cfg.agent("images", "*.tar"))
+func importImages(ctx context.Context, cfg nodeconfig.Config) error {
+	archives, err := filepath.Glob(cfg.Agent("images", "*.tar"))
 	if err != nil {
 		return err
 	}
-	record := cfg.agent("containerd", "imported-archives.json")
+	record := cfg.Agent("containerd", "imported-archives.json")
 	imported := map[string]string{}
 	if content, err := os.ReadFile(record); err == nil {
 		// A record that does not parse only costs a second import.
@@ -35,12 +38,12 @@ func importImages(ctx context.Context, cfg config) error {
 			continue
 		}
 		began := time.Now()
-		ctr := exec.CommandContext(ctx, "/usr/local/bin/ctr", "--address", containerdSocket, "--namespace", "k8s.io",
+		ctr := exec.CommandContext(ctx, "/usr/local/bin/ctr", "--address", nodeconfig.ContainerdSocket, "--namespace", "k8s.io",
 			"images", "import", archive)
 		if output, err := ctr.CombinedOutput(); err != nil {
 			return fmt.Errorf("importing %s: %w: %s", archive, err, output)
 		}
-		logf("imported %s in %.1f s", archive, time.Since(began).Seconds())
+		supervision.Logf("imported %s in %.1f s", archive, time.Since(began).Seconds())
 		imported[archive] = digest
 		content, err := json.Marshal(imported)
 		if err != nil {

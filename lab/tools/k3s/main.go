@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+
+	"k3s-registry.lab/tools/nodeconfig"
 )
 
 // version is what `k3s --version` reports; a script may read the release from it.
@@ -54,7 +56,7 @@ func main() {
 
 // runCtr becomes containerd's client, pointed at K3s's containerd unless the caller said otherwise.
 func runCtr(args []string) {
-	setDefaultEnv("CONTAINERD_ADDRESS", containerdSocket)
+	setDefaultEnv("CONTAINERD_ADDRESS", nodeconfig.ContainerdSocket)
 	setDefaultEnv("CONTAINERD_NAMESPACE", "k8s.io")
 	err := syscall.Exec("/usr/local/bin/ctr", append([]string{"ctr"}, args...), os.Environ())
 	fatalf("k3s ctr: /usr/local/bin/ctr: %v", err)

@@ -21,6 +21,9 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"k3s-registry.lab/tools/nodeconfig"
+	"k3s-registry.lab/tools/supervision"
 )
 
 const (
@@ -38,27 +41,27 @@ type deployer struct {
 
 // keepManifests applies each file of server/manifests, again when it changes and again when it failed (a resource of a
 // kind whose definition is not there yet, a webhook whose pod is still starting). It deletes nothing.
-func keepManifests(ctx context.Context, cfg config) {
-	settings, err := clientcmd.BuildConfigFromFlags("", cfg.server("cred", "admin.kubeconfig"))
+func keepManifests(ctx context.Context, cfg nodeconfig.Config) {
+	settings, err := clientcmd.BuildConfigFromFlags("", cfg.ServerFolder("cred", "admin.kubeconfig"))
 	if err != nil {
-		logf("manifests: %v", err)
+		supervision.Logf("manifests: %v", err)
 		return
 	}
 	settings.QPS, settings.Burst = 100, 200
 	objects, err := dynamic.NewForConfig(settings)
 	if err != nil {
-		logf("manifests: %v", err)
+		supervision.Logf("manifests: %v", err)
 		return
 	}
 	api, err := discovery.NewDiscoveryClientForConfig(settings)
 	if err != nil {
-		logf("manifests: %v", err)
+		supervision.Logf("manifests: %v", err)
 		return
 	}
 	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(api))
 	d := &deployer{objects: objects, mapper: mapper, applied: map[string]string{}}
 	for {
-		d.applyFolder(ctx, cfg.server("manifests"))
+		d.applyFolder(ctx, cfg.ServerFolder("manifests"))
 		select {
 		case <-ctx.Done():
 			return
@@ -75,11 +78,11 @@ func (d *deployer) applyFolder(ctx context.Context, folder string) {
 			continue
 		}
 		if err := d.applyFile(ctx, file); err != nil {
-			logf("applying %s: %v", file, err)
+			supervision.Logf("applying %s: %v", file, err)
 			continue
 		}
 		d.applied[file] = digest
-		logf("applied %s", file)
+		supervision.Logf("applied %s", file)
 	}
 }
 

@@ -9,18 +9,21 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"k3s-registry.lab/tools/nodeconfig"
+	"k3s-registry.lab/tools/supervision"
 )
 
 // labelControlPlane gives the server's node the role label that a kubelet may not give itself.
-func labelControlPlane(ctx context.Context, cfg config) {
-	settings, err := clientcmd.BuildConfigFromFlags("", cfg.server("cred", "admin.kubeconfig"))
+func labelControlPlane(ctx context.Context, cfg nodeconfig.Config) {
+	settings, err := clientcmd.BuildConfigFromFlags("", cfg.ServerFolder("cred", "admin.kubeconfig"))
 	if err != nil {
-		logf("labels: %v", err)
+		supervision.Logf("labels: %v", err)
 		return
 	}
 	client, err := dynamic.NewForConfig(settings)
 	if err != nil {
-		logf("labels: %v", err)
+		supervision.Logf("labels: %v", err)
 		return
 	}
 	nodes := client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "nodes"})

@@ -9,49 +9,46 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
-	"github.com/rancher/wharfie/pkg/registries"
-	rendering "k3s-registry.lab/tools/registries"
+	"k3s-registry.lab/tools/nodeconfig"
+	"k3s-registry.lab/tools/registries"
+	"k3s-registry.lab/tools/supervision"
 )
-
-// registriesRetry is the pause between two attempts to read a registries.yaml that does not parse.
-const registriesRetry = 5 * time.Second
 
 // runNode is `k3s server` and `k3s agent`. It returns when a signal says so; a component that ends makes the whole
 // unit fail, and systemd start it again.
 func runNode(role string, args []string) {
 	flags := flag.NewFlagSet("k3s "+role, flag.ExitOnError)
-	configFile := flags.String("config", defaultConfigFile, "configuration file")
+	configFile := flags.String("config", nodeconfig.DefaultFile, "configuration file")
 	_ = flags.Parse(args)
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	notify := takeNotifySocket()
 
-	logf("starting k3s %s %s", role, version)
-	cfg, err := loadConfig(*configFile)
+	supervision.Logf("starting k3s %s %s", role, version)
+	cfg, err := nodeconfig.Load(*configFile)
 	if err != nil {
 		fatalf("k3s: %v", err)
 	}
-	children := newGroup(ctx)
+	children := supervision.New(ctx)
 	err = runComponents(children, cfg, role == "server", notify)
 	stopped := ctx.Err() != nil
-	children.stop()
+	children.Stop()
 	if err != nil && !stopped && !errors.Is(err, context.Canceled) {
 		fatalf("k3s: %v", err)
 	}
 }
 
 // runComponents brings the node up and returns when the group has ended.
-func runComponents(children *group, cfg config, isServer bool, notify func()) error {
+func runComponents(children *supervision.Group, cfg nodeconfig.Config, isServer bool, notify func()) error {
 	remountCgroups()
-	registry, err := awaitRegistries(children.ctx, cfg)
+	registry, err := registries.Await(children.Context, cfg.PrivateRegistry, supervision.Logf)
 	if err != nil {
 		return err
 	}
-	if err := rendering.Derive(registry, cfg.DisableDefaultRegistryEndpoint).Write(cfg.certsD()); err != nil {
-		return fmt.Errorf("writing %s: %w", cfg.certsD(), err)
+	if err := registries.Derive(registry, cfg.DisableDefaultRegistryEndpoint).Write(cfg.CertsD()); err != nil {
+		return fmt.Errorf("writing %s: %w", cfg.CertsD(), err)
 	}
 	if err := writeContainerdConfig(cfg, registry); err != nil {
 		return err
@@ -74,30 +71,13 @@ func runComponents(children *group, cfg config, isServer bool, notify func()) er
 		return err
 	}
 	if isServer {
-		go keepManifests(children.ctx, cfg)
-		go labelControlPlane(children.ctx, cfg)
+		go keepManifests(children.Context, cfg)
+		go labelControlPlane(children.Context, cfg)
 	}
 	notify()
-	logf("up and running")
-	<-children.ctx.Done()
-	return context.Cause(children.ctx)
-}
-
-// awaitRegistries reads registries.yaml. Like K3s it never gives up on one that does not parse: the unit stays up and
-// the node does not become ready.
-func awaitRegistries(ctx context.Context, cfg config) (*registries.Registry, error) {
-	for {
-		registry, err := rendering.Load(cfg.PrivateRegistry)
-		if err == nil {
-			return registry, nil
-		}
-		logf("Waiting to retrieve agent configuration; server is not ready: failed to load registry configuration: %v", err)
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(registriesRetry):
-		}
-	}
+	supervision.Logf("up and running")
+	<-children.Context.Done()
+	return context.Cause(children.Context)
 }
 
 // takeNotifySocket takes systemd's readiness socket for the supervisor alone: the API server would report itself ready
@@ -111,12 +91,12 @@ func takeNotifySocket() func() {
 		}
 		socket, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: address, Net: "unixgram"})
 		if err != nil {
-			logf("telling systemd that the node is up: %v", err)
+			supervision.Logf("telling systemd that the node is up: %v", err)
 			return
 		}
 		defer socket.Close()
 		if _, err := socket.Write([]byte("READY=1\n")); err != nil {
-			logf("telling systemd that the node is up: %v", err)
+			supervision.Logf("telling systemd that the node is up: %v", err)
 		}
 	}
 }

@@ -4,9 +4,11 @@
 package registries
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/containerd/containerd/v2/core/remotes/docker"
 	"github.com/rancher/wharfie/pkg/registries"
@@ -39,6 +41,9 @@ const (
 	defaultFolder = "_default"
 )
 
+// retryInterval is K3s's pause between two attempts to read a registries.yaml that does not parse.
+const retryInterval = 5 * time.Second
+
 // Load parses a registries.yaml with the parser K3s uses. A missing file is an empty configuration; unknown keys are
 // ignored; a file that is not YAML of that shape is an error.
 func Load(path string) (*registries.Registry, error) {
@@ -47,6 +52,23 @@ func Load(path string) (*registries.Registry, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return loaded.Registry, nil
+}
+
+// Await loads registries.yaml. Like K3s it never gives up on one that does not parse: the unit stays up, says why every few
+// seconds and the node does not become ready. It returns an error only when ctx ends.
+func Await(ctx context.Context, path string, log func(string, ...any)) (*registries.Registry, error) {
+	for {
+		registry, err := Load(path)
+		if err == nil {
+			return registry, nil
+		}
+		log("Waiting to retrieve agent configuration; server is not ready: failed to load registry configuration: %v", err)
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(retryInterval):
+		}
+	}
 }
 
 // Derive gives the hosts for which a hosts.toml is due. noDefaultEndpoint is K3s's --disable-default-registry-endpoint:

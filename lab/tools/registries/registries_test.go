@@ -1,11 +1,14 @@
 package registries
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"sort"
 	"strings"
 	"testing"
+	"time"
 )
 
 func load(t *testing.T, content string) (Hosts, string) {
@@ -218,5 +221,19 @@ func TestWriteWithNothingToSayMakesNoFolder(t *testing.T) {
 	}
 	if _, err := os.Stat(certsD); !os.IsNotExist(err) {
 		t.Errorf("certs.d was made")
+	}
+}
+
+func TestAFileThatDoesNotParseIsWaitedForUntilTheEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "registries.yaml")
+	if err := os.WriteFile(path, []byte("configs:\n\tx: {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	complaints := 0
+	_, err := Await(ctx, path, func(string, ...any) { complaints++ })
+	if !errors.Is(err, context.DeadlineExceeded) || complaints != 1 {
+		t.Errorf("%d complaints, then %v", complaints, err)
 	}
 }

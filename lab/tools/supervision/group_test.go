@@ -1,4 +1,4 @@
-package main
+package supervision
 
 import (
 	"context"
@@ -11,39 +11,39 @@ import (
 )
 
 func TestAGroupEndsWithItsFirstChild(t *testing.T) {
-	children := newGroup(context.Background())
-	defer children.stop()
-	if err := children.start("steady", "/bin/sleep", "60"); err != nil {
+	children := New(context.Background())
+	defer children.Stop()
+	if err := children.Start("steady", "/bin/sleep", "60"); err != nil {
 		t.Fatal(err)
 	}
-	if err := children.start("brief", "/bin/sh", "-c", "exit 3"); err != nil {
+	if err := children.Start("brief", "/bin/sh", "-c", "exit 3"); err != nil {
 		t.Fatal(err)
 	}
 	select {
-	case <-children.ctx.Done():
+	case <-children.Context.Done():
 	case <-time.After(10 * time.Second):
 		t.Fatal("still running")
 	}
-	if cause := context.Cause(children.ctx); cause.Error() != "brief: exit status 3" {
+	if cause := context.Cause(children.Context); cause.Error() != "brief: exit status 3" {
 		t.Errorf("cause is %v", cause)
 	}
 }
 
 func TestStopEndsChildrenYoungestFirst(t *testing.T) {
 	record := filepath.Join(t.TempDir(), "record")
-	children := newGroup(context.Background())
+	children := New(context.Background())
 	for _, name := range []string{"older", "younger"} {
 		ready := filepath.Join(t.TempDir(), name)
 		script := `trap 'echo ` + name + ` >>` + record + `; exit 0' TERM; : >` + ready + `; while :; do sleep 0.05; done`
-		if err := children.start(name, "/bin/sh", "-c", script); err != nil {
+		if err := children.Start(name, "/bin/sh", "-c", script); err != nil {
 			t.Fatal(err)
 		}
 		exists := func(context.Context) bool { _, err := os.Stat(ready); return err == nil }
-		if err := children.await(name, 10*time.Millisecond, exists); err != nil {
+		if err := children.Await(name, 10*time.Millisecond, exists); err != nil {
 			t.Fatal(err)
 		}
 	}
-	children.stop()
+	children.Stop()
 	order, err := os.ReadFile(record)
 	if err != nil {
 		t.Fatal(err)
@@ -54,9 +54,9 @@ func TestStopEndsChildrenYoungestFirst(t *testing.T) {
 }
 
 func TestNothingStartsInAStoppedGroup(t *testing.T) {
-	children := newGroup(context.Background())
-	children.stop()
-	if err := children.start("late", "/bin/true"); !errors.Is(err, context.Canceled) {
+	children := New(context.Background())
+	children.Stop()
+	if err := children.Start("late", "/bin/true"); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -94,14 +94,5 @@ func TestAnEndlessLineIsBroken(t *testing.T) {
 	}
 	if info, err := out.Stat(); err != nil || info.Size() < 100_000 {
 		t.Errorf("only %v bytes came through (%v)", info.Size(), err)
-	}
-}
-
-func TestARegistriesFileThatDoesNotParseIsRetriedUntilTheEnd(t *testing.T) {
-	cfg := config{PrivateRegistry: writeFile(t, "registries.yaml", "configs:\n\tx: {}\n")}
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
-	if _, err := awaitRegistries(ctx, cfg); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("got %v", err)
 	}
 }

@@ -131,6 +131,10 @@ class Stack:
         (file,) = Path(self._environment["PULUMI_BACKEND_URL"].removeprefix("file://")).rglob("stacks/**/test.json")
         return file.read_text()
 
+    def resources_in_state(self) -> list[dict[str, Any]]:
+        """The resources in the stack's state."""
+        return list(json.loads(self.state())["checkpoint"]["latest"].get("resources") or [])
+
     def _step(self, *args: str, env: Mapping[str, str] | None = None) -> Step:
         wanted = {"provider": self.provider, "resources": self.resources, "outputs": self.outputs}
         (self._project / "wanted.json").write_text(json.dumps(wanted))

@@ -1,4 +1,4 @@
-package main
+package nodeconfig
 
 import (
 	"os"
@@ -17,30 +17,30 @@ func writeFile(t *testing.T, name, content string) string {
 }
 
 func TestConfigIsCompletedWithDefaults(t *testing.T) {
-	cfg, err := loadConfig(writeFile(t, "config.yaml", "node-name: cube01\nnode-ip: 10.77.0.12\nunknown-key: 1\n"))
+	cfg, err := Load(writeFile(t, "config.yaml", "node-name: cube01\nnode-ip: 10.77.0.12\nunknown-key: 1\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if cfg.NodeName != "cube01" || cfg.ServiceCIDR != "10.43.0.0/16" {
 		t.Errorf("got %+v", cfg)
 	}
-	if got := cfg.certsD(); got != "/var/lib/rancher/k3s/agent/etc/containerd/certs.d" {
+	if got := cfg.CertsD(); got != "/var/lib/rancher/k3s/agent/etc/containerd/certs.d" {
 		t.Errorf("certs.d is %s", got)
 	}
 }
 
 func TestConfigFollowsTheDataDir(t *testing.T) {
-	cfg, err := loadConfig(writeFile(t, "config.yaml", "data-dir: /mnt/k3s\nnode-name: n\n"))
+	cfg, err := Load(writeFile(t, "config.yaml", "data-dir: /mnt/k3s\nnode-name: n\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := cfg.server("manifests"); got != "/mnt/k3s/server/manifests" {
+	if got := cfg.ServerFolder("manifests"); got != "/mnt/k3s/server/manifests" {
 		t.Errorf("manifests are in %s", got)
 	}
 }
 
 func TestConfigWithoutAFileNamesTheNodeAfterTheHost(t *testing.T) {
-	cfg, err := loadConfig(filepath.Join(t.TempDir(), "none.yaml"))
+	cfg, err := Load(filepath.Join(t.TempDir(), "none.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestConfigWithoutAFileNamesTheNodeAfterTheHost(t *testing.T) {
 }
 
 func TestConfigRefusesANodeIPThatIsNone(t *testing.T) {
-	_, err := loadConfig(writeFile(t, "config.yaml", "node-ip: cube01\n"))
+	_, err := Load(writeFile(t, "config.yaml", "node-ip: cube01\n"))
 	if err == nil || !strings.Contains(err.Error(), `node-ip "cube01" is not an IP address`) {
 		t.Errorf("got %v", err)
 	}
@@ -62,13 +62,13 @@ func TestConfigRefusesANodeIPThatIsNone(t *testing.T) {
 
 func TestPodsInheritOnlyAResolvConfThatNamesAServer(t *testing.T) {
 	useful := writeFile(t, "resolv.conf", "nameserver 10.77.0.1\n")
-	if got := resolvConf(useful); got != useful {
+	if got := ResolvConf(useful); got != useful {
 		t.Errorf("got %q for a useful file", got)
 	}
-	if got := resolvConf(writeFile(t, "resolv.conf", "# nothing\n")); got != "" {
+	if got := ResolvConf(writeFile(t, "resolv.conf", "# nothing\n")); got != "" {
 		t.Errorf("got %q for an empty file", got)
 	}
-	if got := resolvConf("/nonexistent"); got != "" {
+	if got := ResolvConf("/nonexistent"); got != "" {
 		t.Errorf("got %q for no file", got)
 	}
 }

@@ -1,6 +1,8 @@
-package main
+// Package nodeconfig reads the configuration file of a K3s node.
+package nodeconfig
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -10,14 +12,15 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
+// Where K3s has its things at run time.
 const (
-	defaultConfigFile = "/etc/rancher/k3s/config.yaml"
-	runDir            = "/run/k3s"
-	containerdSocket  = runDir + "/containerd/containerd.sock"
+	DefaultFile      = "/etc/rancher/k3s/config.yaml"
+	RunDir           = "/run/k3s"
+	ContainerdSocket = RunDir + "/containerd/containerd.sock"
 )
 
-// config is /etc/rancher/k3s/config.yaml; the keys are K3s's.
-type config struct {
+// Config is /etc/rancher/k3s/config.yaml; the keys are K3s's.
+type Config struct {
 	NodeName  string   `json:"node-name"`
 	NodeIP    string   `json:"node-ip"`
 	NodeLabel []string `json:"node-label"`
@@ -33,10 +36,10 @@ type config struct {
 	DisableDefaultRegistryEndpoint bool   `json:"disable-default-registry-endpoint"`
 }
 
-// loadConfig reads the file and completes it with K3s's defaults. Keys it does not know are passed over, as a real
+// Load reads the file and completes it with K3s's defaults. Keys it does not know are passed over, as a real
 // cluster's file has many.
-func loadConfig(path string) (config, error) {
-	loaded := config{
+func Load(path string) (Config, error) {
+	loaded := Config{
 		ClusterCIDR:     "10.42.0.0/16",
 		ServiceCIDR:     "10.43.0.0/16",
 		ClusterDNS:      "10.43.0.10",
@@ -64,10 +67,28 @@ func loadConfig(path string) (config, error) {
 	return loaded, nil
 }
 
-func (c config) agent(parts ...string) string {
+// Agent is a path below the agent's folder.
+func (c Config) Agent(parts ...string) string {
 	return filepath.Join(append([]string{c.DataDir, "agent"}, parts...)...)
 }
 
-func (c config) server(parts ...string) string {
+// ServerFolder is a path below the server's folder.
+func (c Config) ServerFolder(parts ...string) string {
 	return filepath.Join(append([]string{c.DataDir, "server"}, parts...)...)
+}
+
+// ContainerdConfig is containerd's configuration file.
+func (c Config) ContainerdConfig() string { return c.Agent("etc", "containerd", "config.toml") }
+
+// CertsD is the folder of the hosts.toml files.
+func (c Config) CertsD() string { return c.Agent("etc", "containerd", "certs.d") }
+
+// ResolvConf gives path, the file that pods are to inherit, or nothing where it names no server: the kubelet refuses to
+// start a pod without one.
+func ResolvConf(path string) string {
+	content, err := os.ReadFile(path)
+	if err != nil || !bytes.Contains(content, []byte("nameserver")) {
+		return ""
+	}
+	return path
 }
