@@ -9,7 +9,7 @@ from typing import Any
 
 from lab import network
 from lab.engine import Engine
-from lab.progress import step
+from lab.progress import say, step
 from lab.settings import Lab, LabError
 
 STACK = "dev"
@@ -72,9 +72,8 @@ def deploy(lab: Lab) -> None:
         raise LabError(message)
     engine = _prepared(Engine.of(lab))
     with step(f"pulumi up --stack {STACK}"):
-        done = engine.run(
-            ["up", "--yes", "--skip-preview", "--stack", STACK, "--suppress-outputs"], netns=lab.lan_namespace_path
-        )
+        command = ["up", "--yes", "--skip-preview", "--stack", STACK, "--suppress-outputs"]
+        done = engine.run(command, netns=lab.lan_namespace_path, on_line=_say)
     if done.returncode:
         message = (
             f"pulumi up failed (exit status {done.returncode}): its own words stand above; make up goes on from there"
@@ -122,8 +121,14 @@ def summary(lab: Lab, exported: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _say(line: str) -> None:
+    # The step's own line tells the time; the CLI's dots, which do the same, are left out.
+    if line.strip() and not line.startswith("@ "):
+        say(line)
+
+
 def _prepared(engine: Engine) -> Engine:
     engine.ensure_stack(STACK)
     origins = engine.install_plugins()
-    print("plugins: " + ", ".join(f"{name} ({origin})" for name, origin in sorted(origins.items())))
+    say("plugins: " + ", ".join(f"{name} ({origin})" for name, origin in sorted(origins.items())))
     return engine

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -143,6 +143,7 @@ class Engine:
         netns: Path | None = None,
         extra_env: Mapping[str, str] | None = None,
         capture: bool = False,
+        on_line: Callable[[str], object] | None = None,
         timeout: float | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run `pulumi` with `args` in `cwd`; the exit status is the caller's to judge.
@@ -153,21 +154,25 @@ class Engine:
             netns: a network namespace's file to run in, such as `Lab.lan_namespace_path`; needs root.
             extra_env: added to `environment`.
             capture: return the output as text; else it goes where this process's output goes.
+            on_line: called with each line of output, of both streams, as it comes; nothing is returned then.
             timeout: seconds after which the CLI is told to stop as by Ctrl-C; then `TimeoutExpired` is raised.
         """
         self.home.mkdir(parents=True, exist_ok=True)
         self.backend.mkdir(parents=True, exist_ok=True)
         inside = ["nsenter", f"--net={netns}", "--"] if netns else []
-        stream = subprocess.PIPE if capture else None
+        stream = subprocess.PIPE if capture or on_line else None
         with subprocess.Popen(
             [*inside, str(self.pulumi), *args],
             cwd=cwd,
             env={**self.environment(), **(extra_env or {})},
-            stdin=subprocess.DEVNULL if capture else None,
+            stdin=subprocess.DEVNULL if stream else None,
             stdout=stream,
-            stderr=stream,
+            stderr=subprocess.STDOUT if on_line else stream,
             text=True,
         ) as process:
+            if on_line is not None and process.stdout is not None:
+                for line in process.stdout:
+                    on_line(line.rstrip("\n"))
             out, err = self._wait(process, timeout)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
