@@ -2,11 +2,13 @@
 
 import base64
 import contextlib
+import datetime as dt
 import http.client
 import json
 import ssl
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -18,6 +20,24 @@ from lab.settings import Lab, LabError
 PORT = 6443
 SECONDS = 5.0
 NOT_FOUND = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Machines that were started at a moment: what the cluster still says of them from before it counts for nothing."""
+
+    machines: frozenset[str]
+    since: dt.datetime
+
+    def excludes(self, machine: str, time: str | None) -> bool:
+        """Whether a statement about `machine` of that `time` is from before its start; no time counts as such."""
+        if machine not in self.machines:
+            return False
+        # Kubernetes' times are whole seconds, cut off.
+        return time is None or dt.datetime.fromisoformat(time) < self.since.replace(microsecond=0)
+
+
+ANY_AGE = Fresh(frozenset(), dt.datetime.min.replace(tzinfo=dt.UTC))
 
 
 class Api:
@@ -79,14 +99,26 @@ class Api:
             return []
         return list(document.get("items", [])) if document else []
 
-    def node_states(self) -> dict[str, str]:
-        """Each registered node with `Ready` or why it is not."""
+    def node_states(self, fresh: Fresh = ANY_AGE) -> dict[str, str]:
+        """Each registered node with `Ready` or `NotReady`; a node that has not reported since its start is not."""
         states = {}
         for node in self.items("/api/v1/nodes"):
-            ready = [c for c in node["status"].get("conditions", []) if c["type"] == "Ready"]
-            state = "Ready" if ready and ready[0]["status"] == "True" else "NotReady"
-            states[node["metadata"]["name"]] = state
+            name = node["metadata"]["name"]
+            ready = [c for c in node["status"].get("conditions", []) if c["type"] == "Ready" and c["status"] == "True"]
+            up = ready and not fresh.excludes(name, ready[0].get("lastHeartbeatTime"))
+            states[name] = "Ready" if up else "NotReady"
         return states
+
+    def not_restarted(self, fresh: Fresh) -> list[str]:
+        """The pods on freshly started machines, as `namespace/name`, whose containers do not run anew yet."""
+        found = []
+        for pod in self.items("/api/v1/pods") if fresh.machines else []:
+            states = [status["state"] for status in pod["status"].get("containerStatuses", [{"state": {}}])]
+            times = [state.get("running", {}).get("startedAt") for state in states]
+            leaving = "deletionTimestamp" in pod["metadata"] or pod["status"]["phase"] in {"Succeeded", "Failed"}
+            if not leaving and any(fresh.excludes(pod["spec"].get("nodeName", ""), time) for time in times):
+                found.append(f"{pod['metadata']['namespace']}/{pod['metadata']['name']}")
+        return sorted(found)
 
     def unready(self) -> list[str]:
         """The workloads of the lab that are not all there, as `namespace/name 1/3`."""

@@ -73,6 +73,15 @@ def _sources(release: str) -> str:
     return "\n".join(dict.fromkeys(lines)) + "\n"
 
 
+def settle(made: Path, target: Path) -> None:
+    """Move a finished folder to its place in the cache; one that another run put there meanwhile is as good."""
+    try:
+        made.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+
+
 def _build(target: Path) -> None:
     release = _release()
     if not release:
@@ -97,7 +106,7 @@ def _build(target: Path) -> None:
         if done.returncode:
             message = f"base tree: mmdebstrap ended with {done.returncode}:\n{done.stderr.strip()[-2000:]}"
             raise LabError(message)
-        tree.rename(target)
+        settle(tree, target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from lab.addons import metallb_images, server_manifests
-from lab.base_tree import files_digest
+from lab.base_tree import files_digest, settle
 from lab.images import BUSYBOX, ensure_image, pause_image, program_image, registry_image, runnable_image
 from lab.machines import Machine
 from lab.pki import API_URL, ClusterPki
@@ -56,7 +56,7 @@ def ensure_layer(binaries: Mapping[str, Path]) -> Path:
             _place(path, folder / name)
         for name, program in LINKS.items():
             (folder / name).symlink_to(program)
-        layer.rename(target)
+        settle(layer, target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return target

@@ -1,6 +1,7 @@
 """Bringing a lab up, taking it or one machine of it down, and telling how it stands."""
 
 import contextlib
+import datetime as dt
 import fcntl
 import json
 import shutil
@@ -11,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from lab import agent, cgroups, needs, network, toolchain
 from lab.addons import metallb_manifest
-from lab.api import Api, delete_node
+from lab.api import ANY_AGE, Api, Fresh, delete_node
 from lab.base_tree import ensure_base_tree
 from lab.cluster import ADDON_BINARIES, NODE_BINARIES, Cluster, ensure_images, ensure_layer
 from lab.machines import NSPAWN_RUN, Machine, machines, mounts_below, unmount_below
@@ -89,9 +90,9 @@ def is_ready(lab: Lab, wanted: list[Machine], shape: Shape) -> bool:
     return shape.bare or not _missing(Api(lab), wanted, shape)
 
 
-def _missing(api: Api, wanted: list[Machine], shape: Shape) -> list[str]:
+def _missing(api: Api, wanted: list[Machine], shape: Shape, fresh: Fresh = ANY_AGE) -> list[str]:
     """What the cluster still lacks."""
-    states = api.node_states()
+    states = api.node_states(fresh)
     nodes = [f"node {m.name} {states.get(m.name, 'unknown')}" for m in wanted if states.get(m.name) != "Ready"]
     if nodes:
         return nodes
@@ -99,14 +100,18 @@ def _missing(api: Api, wanted: list[Machine], shape: Shape) -> list[str]:
     absent = sorted(expected - api.workloads())
     unready = [text for text in api.unready() if text.split()[0] in expected]
     pool = [] if api.has(POOL) else ["MetalLB's address pool"]
-    return [*absent, *unready, *pool]
+    addons = {name.partition("/")[0] for name in expected}
+    old = [pod for pod in api.not_restarted(fresh) if pod.partition("/")[0] in addons]
+    return [*absent, *unready, *old, *pool]
 
 
-def _wait_for(what: str, api: Api, wanted: list[Machine], shape: Shape, *, nodes_only: bool) -> None:
+def _wait_for(
+    what: str, api: Api, wanted: list[Machine], shape: Shape, fresh: Fresh, *, nodes_only: bool = False
+) -> None:
     deadline = time.monotonic() + READY_SECONDS
     with step(what):
         while True:
-            missing = _missing(api, wanted, shape)
+            missing = _missing(api, wanted, shape, fresh)
             if not missing or (nodes_only and not missing[0].startswith("node ")):
                 return
             if time.monotonic() > deadline:
@@ -137,11 +142,13 @@ def up(lab: Lab, *, count: int | None = None, bare: bool = False, coredns: bool 
             raise LabError(message)
         ensure_packages()
         _check_inotify(wanted, shape)
+        started = frozenset(machine.name for machine in wanted if not machine.is_running())
+        since = dt.datetime.now(dt.UTC)
         _boot(lab, wanted, shape)
         if not shape.bare:
-            api = Api(lab)
-            _wait_for("cluster: nodes ready", api, wanted, shape, nodes_only=True)
-            _wait_for("cluster: load balancer and storage ready", api, wanted, shape, nodes_only=False)
+            api, fresh = Api(lab), Fresh(started, since)
+            _wait_for("cluster: nodes ready", api, wanted, shape, fresh, nodes_only=True)
+            _wait_for("cluster: load balancer and storage ready", api, wanted, shape, fresh)
 
 
 def _check_inotify(wanted: list[Machine], shape: Shape) -> None:

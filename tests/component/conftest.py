@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -92,8 +93,13 @@ def config() -> dict[str, Any]:
 @pytest.fixture
 def build() -> Iterator[Build]:
     """Runs the component once under recording mocks and returns what it registered."""
+    # The SDK asks for the thread's loop, and an asyncio.run() of an earlier test has left none.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
     yield _build
     settings.reset_options()
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 def _build(values: dict[str, Any], *, preview: bool = False, private_key: str | None = None) -> Recording:

@@ -35,10 +35,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def lab() -> Iterator[Lab]:
     """A lab of three machines with their cluster, shared by all tests; a test leaves it as it found it."""
     found = Lab(NAME)
-    lifecycle.up(found, count=3)
-    yield found
-    if not KEEP:
-        lifecycle.down(found)
+    try:
+        lifecycle.up(found, count=3)
+        yield found
+    finally:
+        if not KEEP:
+            lifecycle.down(found)
 
 
 @pytest.fixture
@@ -56,9 +58,11 @@ def bare_lab() -> Iterator[Lab]:
     """Two machines without Kubernetes, for one file's tests, which may do with them what they like."""
     found = Lab(f"{NAME}bare"[:15])
     lifecycle.down(found)
-    lifecycle.up(found, count=2, bare=True)
-    yield found
-    lifecycle.down(found)
+    try:
+        lifecycle.up(found, count=2, bare=True)
+        yield found
+    finally:
+        lifecycle.down(found)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lab import network
+from lab import lifecycle, network
 from lab.api import Api
 from lab.machines import Machine
 from lab.settings import PROJECT, Lab, MachineName
@@ -192,6 +192,21 @@ def test_a_rebooted_node_comes_back_with_its_pods(workload: Lab, control01: Mach
 
     _wait("cube02's pod is started anew", restarted, 90)
     assert Api(workload).node_states()["cube02"] == "Ready"
+
+
+def test_a_node_that_lost_its_power_is_back_at_work_when_up_returns(workload: Lab, control01: Machine) -> None:
+    speakers = ["kubectl", "-n", "metallb-system", "get", "pods", "-l", "component=speaker", "-o", "json"]
+
+    def speaker() -> dict[str, Any]:
+        pods = json.loads(control01.run(speakers).stdout)["items"]
+        (found,) = [pod["status"]["containerStatuses"][0] for pod in pods if pod["spec"]["nodeName"] == "cube02"]
+        return dict(found)
+
+    before = speaker()
+    Machine(workload, MachineName.parse("cube02")).kill()
+    lifecycle.up(workload)
+    after = speaker()
+    assert (after["ready"], after["restartCount"]) == (True, before["restartCount"] + 1)
 
 
 def test_the_hosts_own_kernel_settings_stay_as_they_were(lab: Lab) -> None:
