@@ -242,12 +242,15 @@ def _certificates(section: Section) -> CertificatePlan:
     server_days = section.integer("serverDays", LONGEST_SERVER_DAYS, 1, LONGEST_SERVER_DAYS)
     plan = CertificatePlan(
         authorities=authorities,
-        issuer=section.text("issuer", authorities[0], rules.label, authorities[0]),
+        # With several there is no default: whoever adds one must not change the signer in the same step by the order.
+        issuer=section.text(
+            "issuer", authorities[0] if len(authorities) == 1 else REQUIRED, rules.label, authorities[0]
+        ),
         authority_years=section.integer("authorityYears", 10, 1, 30),
         server_days=server_days,
         renew_days=section.integer("renewDays", min(30, server_days // 2), 0, LONGEST_SERVER_DAYS),
     )
-    if plan.issuer not in authorities:
+    if plan.issuer and plan.issuer not in authorities:
         rule = "it must be one of certificates.authorities, or nodes would not trust the registry"
         section.refuse("issuer", f"found {shown(plan.issuer)}", rule, authorities[0])
     if plan.renew_days >= server_days:

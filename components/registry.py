@@ -234,7 +234,10 @@ def affinity(access_mode: AccessMode) -> kubernetes.core.v1.AffinityArgs | None:
 def service(args: RegistryArgs) -> kubernetes.core.v1.ServiceSpecArgs:
     """The registry's address on the LAN."""
     core = kubernetes.core.v1
-    ports = [core.ServicePortArgs(name="docker-port", protocol="TCP", port=args.port, target_port=CONTAINER_PORT)]
+    # Named by its number: the dry run of a preview knows the old port too, and two of one name are refused.
+    ports = [
+        core.ServicePortArgs(name=f"docker-{args.port}", protocol="TCP", port=args.port, target_port=CONTAINER_PORT)
+    ]
     if args.load_balancer is LoadBalancer.NONE:
         # Somebody else routes the address to the nodes; there kube-proxy must know it.
         return core.ServiceSpecArgs(selector=_LABELS, type="ClusterIP", ports=ports, external_ips=[args.ip])

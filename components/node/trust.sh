@@ -147,9 +147,12 @@ data=$(conf data-dir)
 data=${data:-/var/lib/rancher/k3s}
 certs=$data/agent/etc/containerd/certs.d
 toml=$root$certs/$registry/hosts.toml
+# What is ours is not told apart by the registry's name: a stack that changes it must find what it left under the old one.
+former=''
+[ ! -e "$yaml" ] || ! ours "$yaml" "$registries_yaml" || former=$(sed -n '/^configs:/,$s/^  "\(.*\)":$/\1/p' "$yaml")
 
-# The names of our certificates in the system store; the port keeps two registries on one host apart.
-prefix=k3s-registry-${registry%:*}-${registry##*:}-
+# The names of our certificates in the system store.
+prefix=k3s-registry-
 keep='' anchors='' links='' pending=$ca.store-pending
 if [ -d "$root/etc/pki/ca-trust/source/anchors" ]; then
 	anchors=$root/etc/pki/ca-trust/source/anchors
@@ -273,7 +276,7 @@ store() {
 hosts() {
 	open=
 	[ -z "$(tail -c1 "$1")" ] || open=1
-	awk -v b="# BEGIN k3s-registry $registry" -v e="# END k3s-registry $registry" -v l="$2" -v open="$open" '
+	awk -v b='# BEGIN k3s-registry' -v e='# END k3s-registry' -v l="$2" -v open="$open" '
 function out(s) { printf "%s%s", sep, s; sep = "\n" }
 function block() { if (l != "" && !done) { out(b added); out(l); out(e) } done = 1 }
 index($0, b) == 1 && ($0 == b || $0 == b m) { inside = 1; added = substr($0, length(b) + 1); block(); next }
@@ -311,7 +314,7 @@ each_hosts_file() {
 
 hosts_with() {
 	hosts "$host_file" "$1" >"$work/new" ||
-		die "found '# BEGIN k3s-registry $registry' without END in $host_file; a block needs both; remove what is left of it"
+		die "found '# BEGIN k3s-registry' without END in $host_file; a block needs both; remove what is left of it"
 }
 
 hosts_sound() {
@@ -350,10 +353,23 @@ i = v[2] - 25; if (i < 1 || i < 5 && v[3] + 0 < least[i]) print $3 }')
 [ "$verb" = remove ] || certificates
 [ "$verb" != apply ] || preflight
 
+# pulls_not REGISTRY: containerd has no settings of ours for it any more.
+pulls_not() {
+	[ "$verb" != check ] || {
+		note hosts.toml
+		return 0
+	}
+	gone hosts.toml "$root$certs/$1/hosts.toml" "$hosts_toml"
+	rm -f "$root$certs/$1/.k3s-registry"
+	rmdir "$root$certs/$1" || :
+}
+
+case $former in
+'' | "$registry" | */*) ;;
+*) pulls_not "$former" ;;
+esac
 if [ "$verb" = remove ]; then
-	gone hosts.toml "$toml" "$hosts_toml"
-	rm -f "${toml%/*}/.k3s-registry"
-	rmdir "${toml%/*}" || :
+	pulls_not "$registry"
 	unfolder "$root$certs"
 	gone registries "$yaml" "$registries_yaml"
 	each_hosts_file hosts_put

@@ -23,7 +23,7 @@ def test_apply_writes_every_part(node: Node, authority: Authority) -> None:
     assert node.read(TOML) == HOSTS_TOML.encode()
     assert node.read("/etc/hosts").decode() == (
         "127.0.0.1\tlocalhost\n127.0.1.1\tcube01\n"
-        f"# BEGIN k3s-registry {REGISTRY}\n10.77.0.202 registry.cube.local registry\n# END k3s-registry {REGISTRY}\n"
+        "# BEGIN k3s-registry\n10.77.0.202 registry.cube.local registry\n# END k3s-registry\n"
     )
 
 
@@ -89,20 +89,51 @@ def test_remove_leaves_files_that_others_have_put_in_place_of_ours(node: Node) -
     assert node.read(TOML) == b"server = 'https://elsewhere'\n"
 
 
-def test_two_registries_live_side_by_side(node: Node) -> None:
+def elsewhere(registry: str, address: str, names: str) -> dict[str, str]:
+    """The settings of the same stack after somebody changed where its registry is."""
+    return {
+        "registry": registry,
+        "address": address,
+        "names": names,
+        "registries_yaml": REGISTRIES_YAML.replace(REGISTRY, registry),
+        "hosts_toml": HOSTS_TOML.replace(REGISTRY, registry),
+    }
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        elsewhere("registry.cube.local:5001", "10.77.0.202", "registry.cube.local registry"),
+        elsewhere("images.cube.local:5000", "10.77.0.203", "images.cube.local"),
+    ],
+    ids=["port", "name and address"],
+)
+def test_a_registry_that_moved_leaves_nothing_of_the_old_one(node: Node, changed: dict[str, str]) -> None:
     before = node.tree()
     node.run("apply")
-    other = {
-        "registry": "registry.cube.local:5001",
-        "ca_file": "/etc/rancher/k3s/other-ca.crt",
-        "registries_yaml": REGISTRIES_YAML,
-    }
-    assert node.run("apply", **other).status == 0
-    node.run("remove")
-    assert b"# BEGIN k3s-registry registry.cube.local:5001\n" in node.read("/etc/hosts")
-    assert (node.root / CERTS[1:] / "registry.cube.local:5001/hosts.toml").exists()
-    node.run("remove", **other)
+    assert node.run("apply", **changed).status == 0
+    assert not (node.root / TOML[1:]).parent.exists()
+    assert (node.root / CERTS[1:] / changed["registry"] / "hosts.toml").exists()
+    assert node.read("/etc/hosts").count(b"# BEGIN k3s-registry") == 1
+    assert node.run("apply", **changed).answer["changed"] is False
+    node.run("remove", **changed)
     assert node.tree() == before
+
+
+def test_a_change_of_registry_that_was_cut_short_is_undone_whole(node: Node) -> None:
+    before = node.tree()
+    node.run("apply")
+    # The state holds the new settings, the node still what the old ones made.
+    node.run("remove", **elsewhere("images.cube.local:5000", "10.77.0.203", "images.cube.local"))
+    assert node.tree() == before
+
+
+def test_check_reports_a_registry_that_moved_and_changes_nothing(node: Node) -> None:
+    node.run("apply")
+    before = node.tree(times=True)
+    outcome = node.run("check", **elsewhere("registry.cube.local:5001", "10.77.0.202", "registry.cube.local registry"))
+    assert "hosts.toml" in outcome.answer["drift"]
+    assert node.tree(times=True) == before
 
 
 def test_check_finds_no_drift_after_apply(node: Node) -> None:

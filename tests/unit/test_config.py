@@ -114,6 +114,7 @@ def test_the_error_says_that_nothing_was_contacted() -> None:
         ("image", "registry 3", "image reference"),
         ("loadBalancer", "haproxy", "metallb, servicelb, none"),
         ("certificates.issuer", "two", "would not trust"),
+        ("certificates.authorities", ["two", "one"], "required"),
         ("certificates.serverDays", 398, "from 1 to 397"),
         ("certificates.renewDays", 397, "every `up` would renew"),
         ("nodeSelector.node-type", 1, "must be a text"),

@@ -1,0 +1,48 @@
+"""What an OpenFaaS stack takes from the registry's stack: image prefix, authority, and the assurance that nodes can pull."""
+
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+SCHEMA_VERSION = 1
+
+
+def checked(outputs: dict[str, Any]) -> str:
+    """The image prefix, once it is sure that it means what this program takes it for.
+
+    Raises:
+        pulumi.RunError: the outputs are of another version, or some node cannot pull.
+
+    """
+    if outputs["schemaVersion"] != SCHEMA_VERSION:
+        message = f"the registry's outputs have version {outputs['schemaVersion']}; this program reads {SCHEMA_VERSION}"
+        raise pulumi.RunError(message)
+    unproved = sorted(set(outputs["trustedNodes"]) - set(outputs["verifiedNodes"]))
+    if unproved:
+        message = f"nodes {', '.join(unproved)} have not pulled from the registry: run `pulumi up` on its stack first"
+        raise pulumi.RunError(message)
+    return str(outputs["imagePrefix"])
+
+
+config = pulumi.Config()
+registry = pulumi.StackReference(config.require("registryStack"))
+prefix = pulumi.Output.all(
+    **{
+        name: registry.require_output(name)
+        for name in ("schemaVersion", "trustedNodes", "verifiedNodes", "imagePrefix")
+    }
+).apply(checked)
+
+functions = kubernetes.core.v1.Namespace(
+    "functions", metadata=kubernetes.meta.v1.ObjectMetaArgs(name=config.require("namespace"))
+)
+# For builders in pods (BuildKit, kaniko), which look neither at the node's store nor at its hosts file.
+authority = kubernetes.core.v1.ConfigMap(
+    "registry-authority",
+    metadata=kubernetes.meta.v1.ObjectMetaArgs(name="registry-authority", namespace=functions.metadata.name),
+    data={"ca.crt": registry.require_output("caCertPem"), "buildkitd.toml": registry.require_output("buildkitConfig")},
+)
+
+pulumi.export("OPENFAAS_PREFIX", prefix)
+pulumi.export("exampleImage", pulumi.Output.concat(prefix, "/hello:latest"))
