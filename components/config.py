@@ -174,10 +174,10 @@ def parse(values: Mapping[str, Any], *, encrypted: Collection[str] = ()) -> Stac
         certificates=_certificates(top.section("certificates")),
         system_trust=top.boolean("systemTrust", default=True),
         rollout=top.choice("rollout", Rollout.PARALLEL),
-        audit=top.text("audit", "", rules.anything, "2026-01-31"),
+        audit=top.text("audit", "", rules.note, "2026-01-31"),
         kubernetes=Kubernetes(
-            context=kubernetes.text("context", "", rules.anything, "default") or None,
-            cluster_name=kubernetes.text("clusterName", "", rules.anything, "home") or None,
+            context=kubernetes.text("context", "", rules.note, "default") or None,
+            cluster_name=kubernetes.text("clusterName", "", rules.note, "home") or None,
         ),
     )
     kubernetes.finish()

@@ -15,12 +15,20 @@ _IMAGE: Final = re.compile(
 )
 _DNS_NAME_CHARACTERS: Final = 253
 _HOST_KEY_FIELDS: Final = 2
+_NOTE_CHARACTERS: Final = 100
 HOST_KEY_TYPES: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 
 
 def anything(_value: str) -> str | None:
     """Any text."""
     return None
+
+
+def note(value: str) -> str | None:
+    """A short text that may stand in a script's settings."""
+    if len(value) <= _NOTE_CHARACTERS and value.isprintable():
+        return None
+    return f"it must be one line of at most {_NOTE_CHARACTERS} printable characters"
 
 
 def dns_name(value: str) -> str | None:
@@ -54,6 +62,8 @@ def address(value: str) -> str | None:
         parsed = ipaddress.ip_address(value)
     except ValueError:
         return "it must be an IPv4 or IPv6 address"
+    if "%" in value:
+        return "it must be without a zone: that names an interface of one machine alone"
     if parsed.is_unspecified or parsed.is_loopback or parsed.is_multicast or parsed.is_link_local:
         return "it must be an address that other machines reach: not loopback, link-local, multicast or unspecified"
     return None
@@ -67,7 +77,7 @@ def host(value: str) -> str | None:
         if dns_name(value.lower()) is None and not value.rpartition(".")[2].isdigit():
             return None
         return "it must be an IP address or a DNS name, without user and port"
-    return None
+    return None if "%" not in value else "it must be without a zone: that names an interface of one machine alone"
 
 
 def host_key(value: str) -> str | None:

@@ -38,30 +38,42 @@ def explain(node: Node, error: str, *, offered: str) -> str | None:
         offered: the host key line that the server shows, where it is known.
 
     """
-    where = f"node {node.name} ({node.ssh.user}@{node.host}, port {node.ssh.port})"
-    key = f"nodes.{node.name}"
-    if "host key mismatch" in error or "no common algorithm for host key" in error:
-        shows = f"shows {fingerprint(offered)}" if offered else "shows another one"
-        return (
-            f"{where}: the configuration pins host key {fingerprint(node.host_key)}, the server {shows}; another "
-            "machine may be answering: compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the node's "
-            f"own console, and only then correct {key}.hostKey"
-        )
-    if "unable to authenticate" in error:
-        return (
-            f"{where}: the SSH server takes none of our keys; put the public key into that user's authorized_keys, or "
-            "correct sshPrivateKey, or load the key into the agent that SSH_AUTH_SOCK names"
-        )
-    if "connection refused" in error:
-        return f"{where}: nothing listens there; start sshd on the node, or correct {key}.port"
-    if "i/o timeout" in error or "no route to host" in error or "no such host" in error:
-        return (
-            f"{where}: no answer; switch the node on, correct {key}.host, or set {key}.offline to true to leave it out "
-            "until it is back"
-        )
-    if "sudo: a password is required" in error or "sudo: not found" in error or "sudo: command not found" in error:
-        return f"{where}: `sudo -n` does not work there; install sudo and let that user run `sh` without a password"
+    for words, sentence in _MEANINGS.items():
+        if any(word in error for word in words):
+            chosen = _NEVER_CONFIGURED if node.offline else sentence
+            return chosen.format(
+                where=f"node {node.name} ({node.ssh.user}@{node.host}, port {node.ssh.port})",
+                key=f"nodes.{node.name}",
+                pinned=fingerprint(node.host_key),
+                shown=fingerprint(offered) if offered else "another one",
+            )
     return None
+
+
+_NEVER_CONFIGURED: Final = (
+    "{where}: it is marked offline, but was never configured, so there is nothing to keep; take {key} out of the "
+    "configuration until the node is on"
+)
+_MEANINGS: Final = {
+    ("host key mismatch", "no common algorithm for host key"): (
+        "{where}: the configuration pins host key {pinned}, the server shows {shown}; another machine may be answering; "
+        "compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the node's own console before you correct "
+        "{key}.hostKey"
+    ),
+    ("unable to authenticate",): (
+        "{where}: the SSH server takes none of our keys; put the public key into that user's authorized_keys, or "
+        "correct sshPrivateKey, or load the key into the agent that SSH_AUTH_SOCK names"
+    ),
+    ("connection refused",): "{where}: nothing listens there; start sshd on the node, or correct {key}.port",
+    ("i/o timeout", "no route to host", "no such host"): (
+        "{where}: no answer; switch the node on, correct {key}.host, or set {key}.offline to true to leave it out "
+        "until it is back"
+    ),
+    ("sudo: a password is required", "sudo: not found", "sudo: command not found"): (
+        "{where}: `sudo -n` does not work there; install sudo and let that user run `sh` without a password"
+    ),
+}
+"""Words of the provider (or of the login shell), and what they mean."""
 
 
 def fingerprint(host_key: str) -> str:

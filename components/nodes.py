@@ -95,7 +95,7 @@ def connection(node: Node, private_key: pulumi.Input[str] | None) -> remote.Conn
 def command_options(
     parent: pulumi.Resource, node: Node, role: str, depends_on: Sequence[pulumi.Resource]
 ) -> pulumi.ResourceOptions:
-    """Options of a node's command."""
+    """Options of a command on a node."""
     return pulumi.ResourceOptions(
         parent=parent,
         depends_on=list(depends_on),

@@ -40,6 +40,8 @@ class PullProofArgs:
     """The command that made each node trust the registry."""
     registry: Sequence[pulumi.Resource]
     """What must be there before the registry can answer."""
+    registry_revision: str
+    """What the registry is: another image, storage or namespace wants another proof."""
 
 
 class PullProof(pulumi.ComponentResource):
@@ -51,7 +53,8 @@ class PullProof(pulumi.ComponentResource):
     def __init__(self, name: str, args: PullProofArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:PullProof", name, {}, opts)
         commands: dict[str, remote.Command] = {}
-        for node in args.nodes:
+        # A node that is off proves nothing: its proof leaves the state, contacting nobody, and comes again with it.
+        for node in (node for node in args.nodes if not node.offline):
             before = list(commands.values())[-1:] if args.rollout is Rollout.SERIAL else []
             commands[node.name] = remote.Command(
                 f"{node.name}-proof",
@@ -80,7 +83,7 @@ def stdin(node: str, args: PullProofArgs, pems: Sequence[str]) -> str:
 
 def settings(node: str, args: PullProofArgs, bundle_pem: str, server_certificate_pem: str) -> dict[str, str]:
     """Shell variables that `proof.sh` reads."""
-    image = probe_image.build(revision(args.trust, bundle_pem, server_certificate_pem))
+    image = probe_image.build(revision(args.trust, args.registry_revision, bundle_pem, server_certificate_pem))
     return {
         "node": node,
         "registry": args.trust.registry,
@@ -96,9 +99,9 @@ def settings(node: str, args: PullProofArgs, bundle_pem: str, server_certificate
     }
 
 
-def revision(trust: Trust, bundle_pem: str, server_certificate_pem: str) -> str:
-    """What a proof proves: another trust, another server certificate or another audit wants another pull."""
-    parts = trust_revision(trust, bundle_pem) + server_certificate_pem
+def revision(trust: Trust, registry_revision: str, bundle_pem: str, server_certificate_pem: str) -> str:
+    """What a proof proves: another trust, registry, server certificate or audit wants another pull."""
+    parts = trust_revision(trust, bundle_pem) + registry_revision + server_certificate_pem
     return hashlib.sha256(parts.encode()).hexdigest()
 
 

@@ -6,7 +6,8 @@ address to answer: the pull proof does, and it sees more.
 
 import base64
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,7 +64,8 @@ class Registry(pulumi.ComponentResource):
                         labels={"pod-security.kubernetes.io/enforce": "restricted"},
                         annotations=OURS_ALONE,
                     ),
-                    opts=pulumi.ResourceOptions(parent=self),
+                    # Kubernetes deletes the claim with its namespace, and knows nothing of the claim's protection.
+                    opts=pulumi.ResourceOptions(parent=self, protect=args.storage.protect, delete_before_replace=True),
                 )
             )
         certificate = pulumi.Output.from_input(args.server_certificate_pem)
@@ -77,7 +79,7 @@ class Registry(pulumi.ComponentResource):
                 "tls.key": key.apply(encoded),
                 "http.secret": key.apply(http_secret).apply(encoded),
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=within),
+            opts=replaced_last(self, within),
         )
         claim = kubernetes.core.v1.PersistentVolumeClaim(
             f"{name}-claim",
@@ -106,16 +108,32 @@ class Registry(pulumi.ComponentResource):
                     spec=pod(args),
                 ),
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[secret, claim]),
+            opts=replaced_last(self, [secret, claim]),
         )
         self.service = kubernetes.core.v1.Service(
             f"{name}-service",
             # The provider would settle for ten seconds and then know less than the pull proof shows.
             metadata=_metadata(args.namespace, SERVICE_NAME, {"pulumi.com/skipAwait": "true"}),
             spec=service(args),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=within),
+            opts=replaced_last(self, within),
         )
         self.register_outputs({})
+
+
+def replaced_last(parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
+    """Options of an object whose old form must be gone before the new one is proved.
+
+    With another namespace both would stand for a while, and every node would prove the one that is about to go.
+    """
+    return pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), delete_before_replace=True)
+
+
+def revision(args: RegistryArgs) -> str:
+    """A hash of what the registry is and where it runs."""
+    storage = args.storage
+    what = [args.namespace, args.image, storage.claim_name, storage.class_name, storage.access_mode.value]
+    where = [args.load_balancer.value, sorted(args.node_selector.items())]
+    return hashlib.sha256(json.dumps([what, where]).encode()).hexdigest()
 
 
 OURS_ALONE: Final = {"pulumi.com/patchForce": "true"}

@@ -14,7 +14,7 @@ from components.certificates import Certificates, CertificatesArgs, fingerprints
 from components.config import StackConfig
 from components.nodes import Nodes, NodesArgs, Trust
 from components.pull_proof import PullProof, PullProofArgs
-from components.registry import SERVICE_NAME, Registry, RegistryArgs
+from components.registry import SERVICE_NAME, Registry, RegistryArgs, revision
 
 SCHEMA_VERSION: Final = 1
 """Version of the outputs' names and meanings. A consumer may rely on them while it stays the same."""
@@ -55,23 +55,20 @@ class RegistryStack(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        registry = Registry(
-            f"{name}-server",
-            RegistryArgs(
-                namespace=config.namespace,
-                create_namespace=config.create_namespace,
-                storage=config.storage,
-                image=config.image,
-                image_pull_policy=config.image_pull_policy,
-                node_selector=config.node_selector,
-                load_balancer=config.load_balancer,
-                ip=config.ip,
-                port=config.port,
-                server_certificate_pem=certificates.server_certificate_pem,
-                server_key_pem=certificates.server_key_pem,
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
+        registry_args = RegistryArgs(
+            namespace=config.namespace,
+            create_namespace=config.create_namespace,
+            storage=config.storage,
+            image=config.image,
+            image_pull_policy=config.image_pull_policy,
+            node_selector=config.node_selector,
+            load_balancer=config.load_balancer,
+            ip=config.ip,
+            port=config.port,
+            server_certificate_pem=certificates.server_certificate_pem,
+            server_key_pem=certificates.server_key_pem,
         )
+        registry = Registry(f"{name}-server", registry_args, opts=pulumi.ResourceOptions(parent=self))
         nodes = Nodes(
             f"{name}-nodes",
             NodesArgs(
@@ -96,6 +93,7 @@ class RegistryStack(pulumi.ComponentResource):
                 rollout=config.rollout,
                 trusted=nodes.commands,
                 registry=[registry.deployment, registry.service],
+                registry_revision=revision(registry_args),
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -146,5 +144,8 @@ def addresses(config: StackConfig) -> dict[str, str | int]:
 
 
 def node_table(revisions: Mapping[str, str], digests: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """What each node reported: the revision it trusts and the digest it pulled."""
-    return {name: {"trustRevision": revisions[name], "pulledDigest": digests[name]} for name in sorted(digests)}
+    """What each node reported: the revision it trusts and, unless it is offline, the digest it pulled."""
+    return {
+        name: {"trustRevision": revisions[name]} | ({"pulledDigest": digests[name]} if name in digests else {})
+        for name in sorted(revisions)
+    }

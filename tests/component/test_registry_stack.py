@@ -200,17 +200,46 @@ def test_removing_a_node_removes_only_its_resources(build: Build, config: dict[s
 def test_an_offline_node_is_left_as_it_is(build: Build, config: dict[str, Any]) -> None:
     config["nodes"]["cube02"]["offline"] = True
     recording = build(config)
-    for name in ("cube02-trust", "cube02-proof"):
-        request = recording.by_name[name]
-        assert request.retainOnDelete, f"{name} would be contacted when it is dropped"
-        assert {"stdin", "connection"} <= set(request.ignoreChanges), f"{name} would be contacted by a change"
+    request = recording.by_name["cube02-trust"]
+    assert request.retainOnDelete, "it would be contacted when it is dropped"
+    assert {"stdin", "connection"} <= set(request.ignoreChanges), "it would be contacted by a change"
     assert recording.outputs["offlineNodes"] == ["cube02"]
 
 
+def test_an_offline_node_proves_nothing_and_is_not_among_the_verified(build: Build, config: dict[str, Any]) -> None:
+    config["nodes"]["cube02"]["offline"] = True
+    recording = build(config)
+    assert "cube02-proof" not in recording.by_name
+    assert recording.outputs["verifiedNodes"] == ["control01", "cube01"]
+
+
 def test_the_claim_is_protected_as_the_stack_says(build: Build, config: dict[str, Any]) -> None:
-    assert build(config).by_name["registry-server-claim"].protect
-    config["storage"] = {"protect": False}
-    assert not build(config).by_name["registry-server-claim"].protect
+    for name in ("registry-server-claim", "registry-server-namespace"):
+        assert build(config).by_name[name].protect, f"{name}: the images would go with it"
+        assert not build({**config, "storage": {"protect": False}}).by_name[name].protect
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("namespace", "images"),
+        ("image", "registry:3.1"),
+        ("loadBalancer", "servicelb"),
+        ("nodeSelector", {"disk": "ssd"}),
+        ("storage", {"claimName": "images"}),
+    ],
+)
+def test_another_registry_is_proved_anew(build: Build, config: dict[str, Any], key: str, value: Any) -> None:
+    def asked(values: dict[str, Any]) -> str:
+        return str(inputs(build(values).by_name["cube01-proof"])["stdin"])
+
+    assert asked(config) != asked({**config, key: value})
+
+
+def test_the_old_registry_is_gone_before_the_new_one_is_proved(build: Build, config: dict[str, Any]) -> None:
+    recording = build(config)
+    for role in ("namespace", "certificate", "deployment", "service"):
+        assert recording.by_name[f"registry-server-{role}"].deleteBeforeReplace, f"nodes would prove the old {role}"
 
 
 def test_an_existing_namespace_is_used_as_it_is(build: Build, config: dict[str, Any]) -> None:

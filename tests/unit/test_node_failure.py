@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from components.config import Node, Ssh
@@ -30,6 +32,12 @@ def test_each_way_not_to_reach_a_node_names_the_node_and_a_remedy(error: str, re
     assert sentence is not None
     assert "node cube01 (pi@10.0.0.2, port 22)" in sentence
     assert remedy in sentence
+
+
+def test_a_new_node_that_is_offline_gets_other_advice_than_to_mark_it_offline() -> None:
+    sentence = explain(replace(NODE, offline=True), "dial tcp 10.0.0.2:22: i/o timeout", offered="")
+    assert sentence is not None
+    assert "take nodes.cube01 out" in sentence
 
 
 def test_a_wrong_host_key_shows_both_fingerprints() -> None:

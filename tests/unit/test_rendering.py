@@ -42,12 +42,16 @@ def test_the_trust_revision_is_the_same_on_every_node() -> None:
 
 @pytest.mark.parametrize(("bundle", "certificate"), [("other", "certificate"), ("bundle", "other")])
 def test_another_bundle_or_certificate_wants_another_proof(bundle: str, certificate: str) -> None:
-    assert revision(TRUST, bundle, certificate) != revision(TRUST, "bundle", "certificate")
+    assert revision(TRUST, "r", bundle, certificate) != revision(TRUST, "r", "bundle", "certificate")
 
 
 def test_another_audit_wants_another_proof() -> None:
     audited = Trust(registry="r.local:5000", address="10.0.0.2", names=("r.local", "r"), system_trust=True, audit="x")
-    assert revision(audited, "b", "c") != revision(TRUST, "b", "c")
+    assert revision(audited, "r", "b", "c") != revision(TRUST, "r", "b", "c")
+
+
+def test_another_registry_wants_another_proof() -> None:
+    assert revision(TRUST, "r", "b", "c") != revision(TRUST, "other", "b", "c")
 
 
 def test_a_name_too_long_for_a_common_name_is_left_out() -> None:
@@ -88,3 +92,7 @@ def test_pods_find_the_service_by_every_form_of_its_name() -> None:
 
 def test_the_node_table_joins_what_a_node_trusts_and_what_it_pulled() -> None:
     assert node_table({"a": "r"}, {"a": "sha256:1"}) == {"a": {"trustRevision": "r", "pulledDigest": "sha256:1"}}
+
+
+def test_a_node_that_is_offline_has_no_digest() -> None:
+    assert node_table({"a": "r"}, {}) == {"a": {"trustRevision": "r"}}

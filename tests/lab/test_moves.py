@@ -1,0 +1,77 @@
+"""The registry elsewhere: what a changed name, port, address or namespace leaves behind, and what it proves."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from .deployed import Deployed
+from .node_files import differences, snapshot
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(autouse=True)
+def restored(deployed: Deployed) -> Iterator[None]:
+    """The next test finds the committed stack."""
+    yield
+    deployed.program.up()
+
+
+def test_a_moved_registry_leaves_nothing_of_the_old_one_on_the_nodes(deployed: Deployed) -> None:
+    program = deployed.program
+    port = program.configuration(lambda keys: keys.update(port=5001))
+    assert deployed.planned(port)["registry-server-service"] == "update"
+    program.up(config=port)
+    program.up(config=program.configuration(lambda keys: keys.update(port=5001, ip="10.77.0.203")))
+    program.up(config=program.configuration(lambda keys: keys.update(hostname="images.cube.local", aliases=[])))
+    for machine in program.machines.values():
+        assert machine.path("/etc/hosts").read_text().count("# BEGIN k3s-registry") == 1
+        folders = machine.path("/var/lib/rancher/k3s/agent/etc/containerd/certs.d")
+        assert sorted(folder.name for folder in folders.iterdir() if folder.is_dir()) == ["images.cube.local:5000"]
+    program.run("destroy", "--yes", "--skip-preview")
+    changed = {
+        name: differences(deployed.files_before[name], snapshot(machine)) for name, machine in program.machines.items()
+    }
+    assert changed == {name: [] for name in changed}
+
+
+def test_another_namespace_is_proved_by_pulls_from_the_registry_that_remains(deployed: Deployed) -> None:
+    program = deployed.program
+    program.up(config=program.configuration(lambda keys: keys.update(namespace="images")))
+    digests = {node["pulledDigest"] for node in program.outputs()["nodes"].values()}
+    assert len(digests) == 1
+    answer = program.registry().get(program.lab, f"/v2/k3s-registry/pull-proof/manifests/{digests.pop()}")
+    assert "manifests" in answer
+    assert "docker-registry" not in program.kubectl("get", "namespaces", "-o", "name")
+
+
+def test_a_node_that_is_off_is_left_out_and_then_dropped_without_contact(deployed: Deployed) -> None:
+    program = deployed.program
+    deployed.add_machine("cube03")
+    node = deployed.new_node("cube03")
+    program.up(config=program.configuration(lambda keys: keys["nodes"].update(cube03=node)))
+    deployed.remove_machine("cube03")
+
+    offline = {**node, "offline": True}
+    program.up(config=program.configuration(lambda keys: keys["nodes"].update(cube03=offline)))
+    outputs = program.outputs()
+    assert outputs["offlineNodes"] == ["cube03"]
+    assert outputs["verifiedNodes"] == ["control01", "cube01", "cube02"]
+
+    program.up()
+    assert "cube03" not in program.outputs()["nodes"]
+
+
+def test_protected_images_survive_a_destroy(deployed: Deployed) -> None:
+    program = deployed.program
+    protecting = program.configuration(lambda keys: keys["storage"].update(protect=True))
+    program.up(config=protecting)
+    program.run("destroy", "--yes", "--skip-preview", "--exclude-protected", config=protecting)
+    claims = program.kubectl("-n", "docker-registry", "get", "persistentvolumeclaims", "-o", "name")
+    assert "longhorn-docker-registry-pvc" in claims
+    services = program.kubectl("-n", "docker-registry", "get", "services", "-o", "name")
+    assert "registry-service" not in services
+    changed = {
+        name: differences(deployed.files_before[name], snapshot(machine)) for name, machine in program.machines.items()
+    }
+    assert changed == {name: [] for name in changed}
