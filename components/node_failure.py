@@ -56,7 +56,7 @@ _NEVER_CONFIGURED: Final = (
 )
 _MEANINGS: Final = {
     ("host key mismatch", "no common algorithm for host key"): (
-        "{where}: the configuration pins host key {pinned}, the server shows {shown}; another machine may be answering; "
+        "{where}: the configuration pins host key {pinned}, the server shows {shown}; another machine may answer; "
         "compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the node's own console before you correct "
         "{key}.hostKey"
     ),

@@ -79,7 +79,7 @@ class Registry(pulumi.ComponentResource):
                 "tls.key": key.apply(encoded),
                 "http.secret": key.apply(http_secret).apply(encoded),
             },
-            opts=replaced_last(self, within),
+            opts=old_goes_first(self, within),
         )
         claim = kubernetes.core.v1.PersistentVolumeClaim(
             f"{name}-claim",
@@ -90,7 +90,9 @@ class Registry(pulumi.ComponentResource):
                 resources=kubernetes.core.v1.VolumeResourceRequirementsArgs(requests={"storage": args.storage.size}),
             ),
             # The images are in it: a changed class is planned as delete and create, and a destroy takes it along.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=within, protect=args.storage.protect),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=within, protect=args.storage.protect, delete_before_replace=True
+            ),
         )
         self.deployment = kubernetes.apps.v1.Deployment(
             f"{name}-deployment",
@@ -108,24 +110,31 @@ class Registry(pulumi.ComponentResource):
                     spec=pod(args),
                 ),
             ),
-            opts=replaced_last(self, [secret, claim]),
+            opts=old_goes_first(self, [secret, claim], replace_with=[claim]),
         )
         self.service = kubernetes.core.v1.Service(
             f"{name}-service",
             # The provider would settle for ten seconds and then know less than the pull proof shows.
             metadata=_metadata(args.namespace, SERVICE_NAME, {"pulumi.com/skipAwait": "true"}),
             spec=service(args),
-            opts=replaced_last(self, within),
+            opts=old_goes_first(self, within),
         )
         self.register_outputs({})
 
 
-def replaced_last(parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource]) -> pulumi.ResourceOptions:
+def old_goes_first(
+    parent: pulumi.Resource,
+    depends_on: Sequence[pulumi.Resource],
+    replace_with: Sequence[pulumi.Resource] = (),
+) -> pulumi.ResourceOptions:
     """Options of an object whose old form must be gone before the new one is proved.
 
-    With another namespace both would stand for a while, and every node would prove the one that is about to go.
+    With another namespace both would stand for a while, and every node would prove the one that is about to go. A claim
+    is not gone before the pod that mounts it: `replace_with`.
     """
-    return pulumi.ResourceOptions(parent=parent, depends_on=list(depends_on), delete_before_replace=True)
+    return pulumi.ResourceOptions(
+        parent=parent, depends_on=list(depends_on), delete_before_replace=True, replace_with=list(replace_with)
+    )
 
 
 def revision(args: RegistryArgs) -> str:

@@ -333,9 +333,8 @@ hosts_put() {
 # Nothing is touched on a node on which this would not end well.
 preflight() {
 	command -v k3s || die "found no k3s command; the node must run K3s; install it or take the node out of the config"
-	old=$(k3s --version | awk '/^k3s version v1\./ { split(substr($3, 2), v, /[.+-]/); split("13 10 6 1", least, " ")
-i = v[2] - 25; if (i < 1 || i < 5 && v[3] + 0 < least[i]) print $3 }')
-	[ ! "$old" ] || die "found K3s $old; it takes registry settings without a restart from v1.26.13, v1.27.10, v1.28.6, v1.29.1 on; upgrade K3s"
+	old=$(k3s --version | awk '/^k3s version v1\./ { split($3, v, "."); if (v[2] < 30) print $3 }')
+	[ ! "$old" ] || die "found K3s $old; it must be v1.30 or newer; upgrade K3s"
 	other=$(conf container-runtime-endpoint)
 	[ "$(conf docker)" != true ] || other=docker
 	[ ! "$other" ] || die "found container runtime '$other' in /etc/rancher/k3s/config.yaml; it must be K3s' own containerd; remove that setting or take the node out of the config"

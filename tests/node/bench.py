@@ -4,7 +4,6 @@ import base64
 import gzip
 import json
 import shutil
-import socket
 import subprocess
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pytest
 from tests.node.authority import Authority
 from tests.node.node import CA_FILE, CERTS, Node, Outcome
 from tests.node.registry_server import INDEX, MANIFEST, Store, digest, serve
+from tests.ports import free_ports
 
 HOST = "registry.cube.local"
 REPOSITORY = "k3s-registry/pull-proof"
@@ -72,9 +72,7 @@ class Bench:
         certificate, key = self.authority.server(names=(HOST,))
         (folder / "server.crt").write_text(certificate)
         (folder / "server.key").write_text(key)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
+        (port,) = free_ports(1)
         (folder / "config.yml").write_text(
             "version: 0.1\nlog: {level: error}\n"
             f"storage: {{filesystem: {{rootdirectory: {folder}/data}}}}\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.settings import cache_root
+from lab import toolchain
 from tests.node.bench import HOST, REPOSITORY, Bench, with_client
 from tests.node.node import Node, executable
 
@@ -20,10 +20,7 @@ def test_the_first_node_pushes_and_pulls(bench: Bench) -> None:
 
 
 def test_the_registry_of_the_distribution_project_takes_and_gives_the_image(bench: Bench) -> None:
-    built = sorted((cache_root() / "tools").glob("registry-*/registry"), key=lambda path: path.stat().st_mtime)
-    if not built:
-        pytest.skip("the registry is not built yet; `make up` builds it")
-    bench.serve_by(built[-1])
+    bench.serve_by(toolchain.ensure(["registry"])["registry"])
     assert bench.run().answer == {"digest": bench.probe.digest, "pushed": True}
     assert bench.run().answer == {"digest": bench.probe.digest, "pushed": False}
 

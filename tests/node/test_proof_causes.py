@@ -3,6 +3,7 @@
 import datetime as dt
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.node.authority import DAY, NOW, Authority
 from tests.node.bench import HOST, Bench
 from tests.node.node import CA_FILE, CERTS, dash_only, executable
+from tests.ports import closed_port
 
 
 def sentence(bench: Bench, *expected: str, **changes: str) -> None:
@@ -19,40 +21,38 @@ def sentence(bench: Bench, *expected: str, **changes: str) -> None:
         assert part in text
 
 
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that refuses connections."""
+    with closed_port() as found:
+        yield found
 
 
-def test_a_closed_port_is_named(bench: Bench) -> None:
-    port = closed_port()
+def test_a_closed_port_is_named(bench: Bench, port: int) -> None:
     bench.point_at(port)
     bench.behave(service="127.0.0.1")
     sentence(bench, f"port {port} of 127.0.0.1 is closed")
 
 
-def test_a_closed_port_is_named_when_the_api_server_does_not_answer_either(bench: Bench) -> None:
-    port = closed_port()
+def test_a_closed_port_is_named_when_the_api_server_does_not_answer_either(bench: Bench, port: int) -> None:
     bench.point_at(port)
     sentence(bench, f"port {port} of 127.0.0.1 is closed")
 
 
-def test_another_address_of_the_load_balancer_is_named(curl_bench: Bench) -> None:
-    curl_bench.point_at(closed_port())
+def test_another_address_of_the_load_balancer_is_named(curl_bench: Bench, port: int) -> None:
+    curl_bench.point_at(port)
     curl_bench.behave(service="10.77.0.210")
     sentence(curl_bench, "the load balancer gave service docker-registry/registry-service the address 10.77.0.210")
 
 
-def test_a_load_balancer_that_gave_no_address_is_named(curl_bench: Bench) -> None:
-    curl_bench.point_at(closed_port())
+def test_a_load_balancer_that_gave_no_address_is_named(curl_bench: Bench, port: int) -> None:
+    curl_bench.point_at(port)
     curl_bench.behave(service="")
     sentence(curl_bench, "the load balancer gave no address")
 
 
-def test_the_node_asks_as_kubelet_which_address_was_given(curl_bench: Bench) -> None:
-    curl_bench.point_at(closed_port())
+def test_the_node_asks_as_kubelet_which_address_was_given(curl_bench: Bench, port: int) -> None:
+    curl_bench.point_at(port)
     curl_bench.behave(service="")
     curl_bench.run(wait_seconds="1")
     kubeconfig = curl_bench.node.root / "var/lib/rancher/k3s/agent/kubelet.kubeconfig"

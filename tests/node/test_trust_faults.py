@@ -3,13 +3,14 @@
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.node.authority import Authority
 from tests.node.node import CA_FILE, CERTS, REGISTRY, Node, dash_only, trust
+from tests.waiting import wait_until
 
 FILES = [CA_FILE, "/etc/hosts", "/etc/rancher/k3s/registries.yaml", f"{CERTS}/{REGISTRY}/hosts.toml"]
 NEW = {
@@ -29,6 +30,12 @@ echo x >>"{counter}"
 case $0 in */cat) {tools}/head -c 20 "$1" ;; esac
 kill -9 $PPID
 """
+
+
+def caught(pid: int) -> set[signal.Signals]:
+    """The signals for which a process has set a handler."""
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return {one for one in signal.Signals if int(fields["SigCgt"], 16) >> (one - 1) & 1}
 
 
 def contents(node: Node) -> list[bytes]:
@@ -111,7 +118,7 @@ def test_the_lock_of_a_living_run_is_waited_for_with_a_bound(node: Node) -> None
 def test_a_hangup_gives_the_lock_back(node: Node) -> None:
     (node.root / "run/k3s-registry.lock").symlink_to(str(os.getpid()))
     waiting = node.start("apply")
-    time.sleep(0.5)
+    wait_until(lambda: signal.SIGHUP in caught(waiting.pid), 30, "the run has set its traps")
     (node.root / "run/k3s-registry.lock").unlink()
     waiting.send_signal(signal.SIGHUP)
     waiting.communicate(timeout=30)
