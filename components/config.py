@@ -13,6 +13,7 @@ from components import config_rules as rules
 from components.config_section import REQUIRED, Problem, Section, shown
 
 DEFAULT_PORT: Final = 5000
+DAYS_PER_YEAR: Final = 365
 LONGEST_SERVER_DAYS: Final = 397
 """Longest life of a server certificate that clients accept (CA/Browser Forum, Baseline Requirements 6.3.2: 398 days,
 less one for rounding)."""
@@ -161,7 +162,7 @@ def parse(values: Mapping[str, Any], *, encrypted: Collection[str] = ()) -> Stac
     config = StackConfig(
         hostname=top.text("hostname", REQUIRED, rules.registry_name, "registry.cube.local"),
         aliases=top.texts("aliases", rules.registry_name, "[registry]"),
-        ip=top.text("ip", REQUIRED, rules.address, "192.168.0.202"),
+        ip=rules.canonical(top.text("ip", REQUIRED, rules.address, "192.168.0.202")),
         port=top.integer("port", DEFAULT_PORT, 1, _HIGHEST_PORT),
         nodes=_nodes(top, ssh),
         namespace=top.text("namespace", "docker-registry", rules.label, "docker-registry"),
@@ -208,7 +209,7 @@ def _nodes(top: Section, ssh: Ssh) -> tuple[Node, ...]:
             top.refuse("nodes", f"found the node name {shown(name)}", wrong, "the name that `kubectl get nodes` shows")
         node = Node(
             name=name,
-            host=section.text("host", REQUIRED, rules.host, "192.168.0.11"),
+            host=rules.canonical(section.text("host", REQUIRED, rules.host, "192.168.0.11")),
             host_key=section.text("hostKey", REQUIRED, rules.host_key, _HOST_KEY_EXAMPLE),
             ssh=Ssh(
                 user=section.text("user", ssh.user, rules.user, "root"),
@@ -253,6 +254,9 @@ def _certificates(section: Section) -> CertificatePlan:
     if plan.issuer and plan.issuer not in authorities:
         rule = "it must be one of certificates.authorities, or nodes would not trust the registry"
         section.refuse("issuer", f"found {shown(plan.issuer)}", rule, authorities[0])
+    if server_days >= plan.authority_years * DAYS_PER_YEAR:
+        rule = f"it must end before its authority does ({plan.authority_years} years)"
+        section.refuse("serverDays", f"found {server_days}", rule, str(DAYS_PER_YEAR * plan.authority_years - 1))
     if plan.renew_days >= server_days:
         rule = f"it must be less than serverDays ({server_days}), or every `up` would renew the certificate"
         section.refuse("renewDays", f"found {plan.renew_days}", rule, str(server_days // 2))
@@ -266,7 +270,7 @@ def _compare(top: Section, config: StackConfig) -> None:
         top.refuse("aliases", f"found {shown(config.hostname)}", "an alias must differ from hostname", "[registry]")
     owners: dict[tuple[str, int], str] = {}
     for node in config.nodes:
-        where = (node.host.lower(), node.ssh.port)
+        where = (node.host, node.ssh.port)
         if node.host and where in owners:
             rule = f"nodes.{owners[where]} has the same address and port: each node must have its own"
             top.refuse(f"nodes.{node.name}.host", f"found {shown(node.host)}", rule, "192.168.0.12")

@@ -19,6 +19,10 @@ _NOTE_CHARACTERS: Final = 100
 HOST_KEY_TYPES: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 
 
+_PARTS_OF_KEY: Final = {"ssh-ed25519": 2, "ecdsa": 3}
+"""Type and key; ECDSA names its curve between them."""
+
+
 def anything(_value: str) -> str | None:
     """Any text."""
     return None
@@ -69,6 +73,14 @@ def address(value: str) -> str | None:
     return None
 
 
+def canonical(value: str) -> str:
+    """An address in its one shortest form; anything else in lower case, as DNS compares names."""
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        return value.lower()
+
+
 def host(value: str) -> str | None:
     """Where a node answers SSH: an address or a DNS name."""
     try:
@@ -94,14 +106,33 @@ def host_key(value: str) -> str | None:
         return "it must be ed25519 or ECDSA: pinning RSA asks for a SHA-1 signature, which OpenSSH refuses since 8.8"
     if kind not in HOST_KEY_TYPES:
         return f"its type must be one of {', '.join(HOST_KEY_TYPES)}"
+    return _key_problem(kind, blob)
+
+
+def _key_problem(kind: str, blob: str) -> str | None:
     try:
-        decoded = base64.b64decode(blob, validate=True)
+        parts = _ssh_strings(base64.b64decode(blob, validate=True))
     except (binascii.Error, ValueError):
         return "its second field must be base64: copy the whole line"
-    length = int.from_bytes(decoded[:4], "big")
-    if decoded[4 : 4 + length] != kind.encode():
+    if not parts:
+        return "the key in base64 is cut short: copy the whole line"
+    if parts[0] != kind.encode():
         return "the key in base64 must be of the type named before it: copy the whole line"
+    if len(parts) != _PARTS_OF_KEY[kind.partition("-sha2-")[0]]:
+        return "the key in base64 is damaged: copy the whole line"
     return None
+
+
+def _ssh_strings(blob: bytes) -> list[bytes] | None:
+    """The length-prefixed strings that make up a public key (RFC 4253, 6.6), or None where they do not add up."""
+    parts: list[bytes] = []
+    while blob:
+        length = int.from_bytes(blob[:4], "big")
+        if len(blob) < 4 + length:
+            return None
+        parts.append(blob[4 : 4 + length])
+        blob = blob[4 + length :]
+    return parts
 
 
 def user(value: str) -> str | None:

@@ -272,6 +272,11 @@ def test_the_address_is_asked_from_whoever_gives_it(
     assert {key: spec.get(key) for key in ("type", "loadBalancerIP", "externalIPs") if key in spec} == wanted
 
 
+def test_an_address_of_the_new_protocol_is_asked_for_by_its_family(build: Build, config: dict[str, Any]) -> None:
+    config["ip"] = "fd00::202"
+    assert inputs(build(config).by_name["registry-server-service"])["spec"]["ipFamilies"] == ["IPv6"]
+
+
 def test_the_certificate_carries_every_name_and_the_address(build: Build, config: dict[str, Any]) -> None:
     request = inputs(build(config).by_name["registry-certificates-server-request"])
     assert request["ipAddresses"] == ["10.77.0.202"]

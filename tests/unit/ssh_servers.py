@@ -7,7 +7,6 @@ import pwd
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,8 @@ import asyncssh
 
 from lab import base_tree
 from lab.plugins.server import EngineLog
+from tests.ports import free_ports
+from tests.waiting import wait_until
 
 SSHD_PATH = os.pathsep.join(["/usr/sbin", "/usr/local/sbin", os.environ.get("PATH", "")])
 
@@ -211,9 +212,7 @@ def openssh_server(folder: Path) -> Iterator[OpenSshServer]:
     command, inside = found
     host_keys = {kind: new_key(kind) for kind in ("ssh-ed25519", "ssh-rsa")}
     client_key = new_key()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     for kind, key in host_keys.items():
         path = folder / kind
         path.touch(0o600)
@@ -235,17 +234,16 @@ def openssh_server(folder: Path) -> Iterator[OpenSshServer]:
     (folder / "sshd_config").write_text("\n".join(settings) + "\n")
     with (folder / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as process:
         try:
-            _wait_for(port, process, folder / "log")
+            wait_until(lambda: process.poll() is not None or _answers(port), 20, "sshd answers or ends")
+            assert process.poll() is None, (folder / "log").read_text()
             yield OpenSshServer(host_keys, client_key, port)
         finally:
             process.terminate()
 
 
-def _wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.05)
-    message = f"sshd did not start: {log.read_text()}"
-    raise AssertionError(message)
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

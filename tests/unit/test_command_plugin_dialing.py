@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.plugins.command.connection import Connection
 from lab.plugins.command.provider import REMOTE, CommandProvider
 from lab.plugins.server import PluginError
+from tests.ports import closed_port
 from tests.unit.plugin_calls import create
 from tests.unit.remote_commands import failure_on, run_on, until
 from tests.unit.ssh_servers import InProcessServer, RecordedLog, new_key, public_line
@@ -59,16 +61,14 @@ def test_a_host_key_that_is_none_fails_at_once(text: str) -> None:
 
 
 @pytest.fixture
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+def refusing_port() -> Iterator[int]:
+    with closed_port() as port:
+        yield port
 
 
-def test_a_closed_port_is_refused_with_its_address(free_port: int) -> None:
-    text = failure_on(InProcessServer(), {"create": "true"}, port=free_port)
-    assert text == f"after 0 failed attempts: dial tcp 127.0.0.1:{free_port}: connect: connection refused"
+def test_a_closed_port_is_refused_with_its_address(refusing_port: int) -> None:
+    text = failure_on(InProcessServer(), {"create": "true"}, port=refusing_port)
+    assert text == f"after 0 failed attempts: dial tcp 127.0.0.1:{refusing_port}: connect: connection refused"
 
 
 def test_a_name_that_cannot_be_looked_up_is_named() -> None:
@@ -76,11 +76,20 @@ def test_a_name_that_cannot_be_looked_up_is_named() -> None:
     assert text == "after 0 failed attempts: dial tcp: lookup no..such: no such host"
 
 
-def test_attempts_pause_a_tenth_of_a_second_and_half_as_much_again(free_port: int) -> None:
-    start = time.monotonic()
-    text = failure_on(InProcessServer(), {"create": "true"}, port=free_port, dialErrorLimit=3)
-    assert text.startswith("after 3 failed attempts")
-    assert 0.475 <= time.monotonic() - start < 2
+def test_attempts_pause_a_tenth_of_a_second_and_half_as_much_again(refusing_port: int) -> None:
+    pauses: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+
+    async def body() -> None:
+        fields = InProcessServer().connection(port=refusing_port, dialErrorLimit=3)
+        async with contextlib.AsyncExitStack() as stack:
+            await Connection.read(fields).open(stack, pause)
+
+    with pytest.raises(PluginError, match="after 3 failed attempts"):
+        asyncio.run(body())
+    assert pauses == pytest.approx([0.1, 0.15, 0.225])
 
 
 @pytest.fixture
@@ -102,7 +111,8 @@ def test_a_silent_address_times_out_after_the_time_per_dial(silent_port: int) ->
     start = time.monotonic()
     text = failure_on(InProcessServer(), {"create": "true"}, port=silent_port, perDialTimeout=1, dialErrorLimit=1)
     assert text == f"after 1 failed attempts: dial tcp 127.0.0.1:{silent_port}: i/o timeout"
-    assert 2 <= time.monotonic() - start < 5
+    # The kernel's own patience would be two minutes.
+    assert 2 <= time.monotonic() - start < 60
 
 
 def test_a_server_that_comes_up_late_is_found() -> None:
@@ -122,15 +132,15 @@ def test_a_server_that_comes_up_late_is_found() -> None:
     assert asyncio.run(body()) == "found"
 
 
-def test_cancelling_ends_the_wait_between_dials(free_port: int) -> None:
+def test_cancelling_ends_the_wait_between_dials(refusing_port: int) -> None:
     async def body() -> None:
         provider = CommandProvider(RecordedLog())
-        connection = InProcessServer().connection(port=free_port, dialErrorLimit=-1)
+        connection = InProcessServer().connection(port=refusing_port, dialErrorLimit=-1)
         running = asyncio.create_task(create(provider, REMOTE, {"connection": connection, "create": "true"}))
         await asyncio.sleep(0.2)
         await provider.cancel()
         with pytest.raises(PluginError, match="cancelled"):
-            await asyncio.wait_for(running, 2)
+            await asyncio.wait_for(running, 30)
 
     asyncio.run(body())
 

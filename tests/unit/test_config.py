@@ -107,6 +107,8 @@ def test_the_error_says_that_nothing_was_contacted() -> None:
         ("nodes.cube01.hostKey", RSA, "SHA-1"),
         ("nodes.cube01.hostKey", "ssh-ed25519", "key in base64"),
         ("nodes.cube01.hostKey", "ssh-ed25519 !!!!", "base64"),
+        ("nodes.cube01.hostKey", ED25519[:-8], "cut short"),
+        ("certificates.authorityYears", 1, "end before its authority"),
         ("nodes.cube01.hostKey", ED25519.replace("ssh-ed25519", "ecdsa-sha2-nistp256"), "type named before it"),
         ("nodes.cube01.offline", "yes", "true or false"),
         ("nodes.Cube02", {"host": "192.168.0.12", "hostKey": ED25519}, "DNS name"),
@@ -150,6 +152,16 @@ def test_a_right_value_is_taken(path: str, value: Any) -> None:
 def test_two_nodes_may_share_an_address_behind_different_ports() -> None:
     values = with_value("nodes.cube02", {"host": "192.168.0.11", "port": 2222, "hostKey": ED25519})
     assert len(parse(values).nodes) == 2
+
+
+def test_two_spellings_of_one_address_are_one_address() -> None:
+    values = with_value("nodes.cube01.host", "fd00::1")
+    values["nodes"]["cube02"] = {"host": "FD00:0:0::1", "hostKey": ED25519}
+    assert "same address" in problems(values)[0]
+
+
+def test_an_address_is_passed_on_in_its_shortest_form() -> None:
+    assert parse(with_value("ip", "FD00:0:0::202")).ip == "fd00::202"
 
 
 def test_a_nodes_own_ssh_settings_win_over_the_stacks() -> None:

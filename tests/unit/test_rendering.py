@@ -7,7 +7,8 @@ from components.certificates import fingerprints, server_subject
 from components.config import AccessMode
 from components.nodes import CA_FILE, Trust, hosts_toml, registries_yaml, settings, trust_revision
 from components.pull_proof import revision
-from components.registry import affinity, http_secret, strategy
+from components.registry import http_secret
+from components.registry_pod import affinity, strategy
 from components.registry_stack import endpoint, node_table, service_names
 
 TRUST = Trust(registry="r.local:5000", address="10.0.0.2", names=("r.local", "r"), system_trust=True, audit="")

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +44,7 @@ def go() -> Go:
 
 
 @pytest.fixture
-def module(go: Go, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def module(go: Go, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A module with one program, `hello`, as the only tool set; a cache of its own."""
     folder = tmp_path / "tools"
     (folder / "hello").mkdir(parents=True)
@@ -63,9 +62,9 @@ def module(go: Go, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     # Go's own cache stays where it is: the standard library would be compiled anew for each test.
     monkeypatch.setenv("GOCACHE", go.run(["env", "GOCACHE"], folder).strip())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    toolchain._go.cache_clear()
-    yield folder
-    toolchain._go.cache_clear()
+    # In the new cache there is no compiler, and one would be installed for each test.
+    monkeypatch.setattr(toolchain, "_go", lambda: go)
+    return folder
 
 
 def _said(program: Path) -> str:
