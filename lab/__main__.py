@@ -1,4 +1,4 @@
-"""The lab's command line: `python -m lab [--name LAB] up|down|show|enter|run|env|needs|deploy|preview`."""
+"""The lab's command line: `python -m lab [--name LAB] up|down|show|enter|run|env|needs|deploy|preview|prepare`."""
 
 import argparse
 import os
@@ -7,20 +7,23 @@ import subprocess
 import sys
 import time
 
-from lab import deployment, lifecycle, needs, status
+from lab import deployment, inventory, lifecycle, needs, preparation, status
 from lab.cgroups import Group
 from lab.engine import Engine
 from lab.machines import Machine, machines
-from lab.settings import Lab, LabError, MachineName
+from lab.settings import DEFAULT_LAB, Lab, LabError, MachineName
 
 RUN_GROUP = "run"
+OF_ROOT = frozenset({"up", "down", "enter", "run", "env", "deploy"})
+"""Commands that a user could not carry out, and should not find half done."""
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m lab", description="A throwaway cluster of real parts on this computer."
     )
-    parser.add_argument("--name", default="dev", help="which lab: several can run side by side (default: dev)")
+    text = f"which lab: several can run side by side (default: {DEFAULT_LAB})"
+    parser.add_argument("--name", default=DEFAULT_LAB, help=text)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
@@ -36,7 +39,10 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--bare", action="store_true", help="machines without Kubernetes")
     up.add_argument("--without-coredns", action="store_true", help="a cluster without name service for its pods")
     down = command("down", "stop the lab and remove all that is left of it, or one machine")
-    down.add_argument("machine", nargs="?", help="take away this machine alone")
+    which = down.add_mutually_exclusive_group()
+    which.add_argument("machine", nargs="?", help="take away this machine alone")
+    which.add_argument("--tests", action="store_true", help="also what ended test runs have left: labs named test...")
+    which.add_argument("--all", action="store_true", help="every lab of this computer")
     command("show", "machines, addresses, node states, registry")
     enter = command("enter", "a root shell, or one command, on a machine")
     enter.add_argument("machine")
@@ -47,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     command("needs", "what this computer lacks to carry the lab")
     command("deploy", "pulumi up on the lab, and the registry seen from the LAN")
     command("preview", "the whole plan of the lab's stack, offline: needs neither a lab nor root")
+    command("prepare", "packages, programs and the machines' tree that the tests need")
     return parser
 
 
@@ -62,9 +69,16 @@ def _down(lab: Lab, args: argparse.Namespace) -> int:
     if args.machine:
         lifecycle.remove_machine(lab, args.machine)
         print(f"lab {lab.name}: {args.machine} is gone")
-    else:
-        lifecycle.down(lab)
-        print(f"lab {lab.name} is down")
+        return 0
+    doomed = [] if args.all else [lab]
+    if args.all or args.tests:
+        found = inventory.labs() if args.all else inventory.of_tests()
+        doomed += [other for other in found if other not in doomed]
+    for one in doomed:
+        lifecycle.down(one)
+        print(f"lab {one.name} is down")
+    if not doomed:
+        print("there is no lab on this computer")
     return 0
 
 
@@ -74,23 +88,28 @@ def _enter(lab: Lab, args: argparse.Namespace) -> int:
 
 
 def _environment(lab: Lab) -> dict[str, str]:
-    """The environment of a command on the LAN: the engine's, with the cluster's own command line first on PATH."""
+    """The environment of a command on the LAN: the engine's, with the cluster's own command line first on PATH.
+
+    Raises:
+        LabError: the lab is not up.
+    """
+    if not lab.lan_namespace_path.exists():
+        message = f"lab {lab.name} is not up: start it with {lab.make('up')}"
+        raise LabError(message)
     made = Engine.of(lab).environment()
     return {**made, "PATH": os.pathsep.join([str(lab.programs), made["PATH"]])}
 
 
 def _run(lab: Lab, args: argparse.Namespace) -> int:
     if not args.rest:
-        message = "run: which command? For instance: python -m lab run kubectl get nodes"
+        message = f"run: which command? For instance: {lab.call('run', 'kubectl', 'get', 'nodes')}"
         raise LabError(message)
-    if not lab.lan_namespace_path.exists():
-        message = f"lab {lab.name} is not up: start it with python -m lab --name {lab.name} up"
-        raise LabError(message)
+    environment = _environment(lab)
     # What the command leaves behind ends with the lab.
     Group(lab, RUN_GROUP).enter()
     command = lab.in_lan(*args.rest)
     sys.stdout.flush()
-    os.execvpe(command[0], command, _environment(lab))  # noqa: S606 no shell is wanted
+    os.execvpe(command[0], command, environment)  # noqa: S606 no shell is wanted
 
 
 def _env(lab: Lab, _: argparse.Namespace) -> int:
@@ -122,6 +141,11 @@ def _preview(_: Lab, __: argparse.Namespace) -> int:
     return 0
 
 
+def _prepare(_: Lab, __: argparse.Namespace) -> int:
+    preparation.prepare()
+    return 0
+
+
 COMMANDS = {
     "up": _up,
     "down": _down,
@@ -132,19 +156,29 @@ COMMANDS = {
     "needs": _needs,
     "deploy": _deploy,
     "preview": _preview,
+    "prepare": _prepare,
 }
+
+
+def _check_root(command: str) -> None:
+    if command in OF_ROOT and not needs.is_root():
+        message = f"{command}: a lab belongs to root: run the same command with sudo"
+        raise LabError(message)
 
 
 def main() -> int:
     """Run one command; a user's mistake or a failed need ends with one message and exit code 1."""
     args = _parser().parse_args()
+    # What is made here is also for the users of machines, such as sshd's and sudo's.
+    os.umask(0o022)
     try:
+        _check_root(args.command)
         return COMMANDS[args.command](Lab(args.name), args)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("lab: interrupted; what was started stays, up goes on with it and down takes it away", file=sys.stderr)
+        print("lab: interrupted; what was started stays, up goes on with it, down takes it away", file=sys.stderr)
         return 130
 
 

@@ -11,6 +11,10 @@ rm -f "$tree"/etc/ssh/ssh_host_* "$tree"/etc/machine-id "$tree"/var/lib/dbus/mac
 # Depending on the release this is a link into a service that the machines do not run.
 rm -f "$tree/etc/resolv.conf"
 cp -R --no-preserve=ownership "$MACHINE_FILES"/. "$tree"/
+# The checkout's modes follow its owner's umask.
+(cd "$MACHINE_FILES" && find . -mindepth 1) | while read -r path; do
+    chmod u=rwX,go=rX "$tree/$path"
+done
 chmod 0440 "$tree/etc/sudoers.d/pi"
 mkdir -p "$tree/root/.ssh" "$tree/home/pi/.ssh" "$tree/etc/rancher/k3s" "$tree/opt/local-path-provisioner"
 chmod 0700 "$tree/root/.ssh" "$tree/home/pi/.ssh"

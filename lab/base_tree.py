@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from lab.cache import used
 from lab.progress import step
 from lab.settings import LAB_FOLDER, LabError, cache_root
 
@@ -44,9 +45,16 @@ def files_digest(*paths: Path) -> str:
     for path in paths:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
-                digest.update(f"{file.relative_to(path)}\0{file.stat().st_mode & 0o111}\0".encode())
+                digest.update(f"{file.relative_to(path)}\0{bool(file.stat().st_mode & 0o100)}\0".encode())
                 digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def open_to_all(folder: Path) -> None:
+    """Let every user read what is in `folder`: it came from a checkout, whose modes follow its owner's umask."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
 
 
 def tree_path() -> Path:
@@ -102,6 +110,7 @@ def _build(target: Path) -> None:
             text=True,
             check=False,
             env={**os.environ, "MACHINE_FILES": str(MACHINE_FILES)},
+            umask=0o022,
         )
         if done.returncode:
             message = f"base tree: mmdebstrap ended with {done.returncode}:\n{done.stderr.strip()[-2000:]}"
@@ -121,4 +130,4 @@ def ensure_base_tree() -> Path:
     if not target.exists():
         with step("machine image: a minimal Debian tree"):
             _build(target)
-    return target
+    return used(target)

@@ -149,6 +149,12 @@ def groups(lab: Lab) -> list[Group]:
     return [Group(lab, name) for name in sorted(names)]
 
 
+def lab_names() -> set[str]:
+    """The names of all labs that have a cgroup in any hierarchy."""
+    folders = [root / PARENT for root in hierarchies()]
+    return {entry.name for folder in folders if folder.is_dir() for entry in folder.iterdir() if entry.is_dir()}
+
+
 def remove_lab(lab: Lab) -> None:
     """Remove the lab's own folder in each hierarchy, and the one above it when no other lab is left."""
     for root in hierarchies():

@@ -12,7 +12,8 @@ from pathlib import Path
 import yaml
 
 from lab.addons import metallb_images, server_manifests
-from lab.base_tree import files_digest, settle
+from lab.base_tree import files_digest, open_to_all, settle
+from lab.cache import used
 from lab.images import BUSYBOX, ensure_image, pause_image, program_image, registry_image, runnable_image
 from lab.machines import Machine
 from lab.pki import API_URL, ClusterPki
@@ -44,7 +45,7 @@ def ensure_layer(binaries: Mapping[str, Path]) -> Path:
     key = hashlib.sha256("\n".join([*stats, files_digest(FILES)]).encode()).hexdigest()[:16]
     target = cache_root() / "layers" / key
     if target.exists():
-        return target
+        return used(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="making-", dir=target.parent))
     try:
@@ -52,6 +53,7 @@ def ensure_layer(binaries: Mapping[str, Path]) -> Path:
         shutil.copytree(FILES, layer)
         folder = layer / "usr/local/bin"
         folder.mkdir(parents=True)
+        open_to_all(layer)
         for name, path in binaries.items():
             _place(path, folder / name)
         for name, program in LINKS.items():
@@ -59,7 +61,7 @@ def ensure_layer(binaries: Mapping[str, Path]) -> Path:
         settle(layer, target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return target
+    return used(target)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,20 @@
 import json
 import socket
 import ssl
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lab import network
+from lab.cgroups import Group
 from lab.engine import Engine
+from lab.lifecycle import locked
 from lab.progress import say, step
 from lab.settings import Lab, LabError
 
 STACK = "dev"
+GROUP = "deploy"
 _ANSWER_BYTES = 65536
 _SECONDS = 10.0
 
@@ -61,25 +65,63 @@ class Registry:
 
 
 def deploy(lab: Lab) -> None:
-    """Run `pulumi up` on the lab's stack and show catalog and nodes.
+    """Run `pulumi up` on the lab's stack and show catalog and nodes; goes on where a killed one stopped.
 
     Raises:
         LabError: the lab is not up, or `pulumi up` failed.
 
     """
-    if not lab.kubeconfig.exists():
-        message = f"lab {lab.name} has no cluster: start it with python -m lab --name {lab.name} up"
-        raise LabError(message)
-    engine = _prepared(Engine.of(lab))
-    with step(f"pulumi up --stack {STACK}"):
-        command = ["up", "--yes", "--skip-preview", "--stack", STACK, "--suppress-outputs"]
-        done = engine.run(command, netns=lab.lan_namespace_path, on_line=_say)
-    if done.returncode:
-        message = (
-            f"pulumi up failed (exit status {done.returncode}): its own words stand above; make up goes on from there"
+    with locked(lab):
+        if not lab.kubeconfig.exists():
+            message = f"lab {lab.name} has no cluster: start it with {lab.make('up')}"
+            raise LabError(message)
+        group = Group(lab, GROUP)
+        # We hold the lab's lock, so whatever is in here, and the stack's own lock, belong to a run that was killed.
+        group.kill()
+        group.enter()
+        engine = _prepared(Engine.of(lab))
+        engine.unlock(STACK)
+        _clear_away(lab, engine)
+        with step(f"pulumi up --stack {STACK}"):
+            command = ["up", "--yes", "--skip-preview", "--stack", STACK, "--suppress-outputs"]
+            done = engine.run(command, netns=lab.lan_namespace_path, on_line=_say)
+            if done.returncode:
+                message = (
+                    f"pulumi up failed (exit status {done.returncode}): its own words stand above; "
+                    f"{lab.make('up')} goes on from there"
+                )
+                raise LabError(message)
+        print(summary(lab, outputs(lab, engine)))
+
+
+def _clear_away(lab: Lab, engine: Engine) -> None:
+    """Delete from the cluster what a killed run was making, which the state does not know: it would be in the way.
+
+    Commands on nodes are harmless to run again.
+    """
+    told = engine.run(["stack", "export", "--stack", STACK], capture=True)
+    operations = json.loads(told.stdout)["deployment"].get("pending_operations") or [] if told.returncode == 0 else []
+    objects = [
+        {key: inputs[key] for key in ("apiVersion", "kind", "metadata")}
+        for operation in operations
+        if operation["type"] == "creating"
+        and operation["resource"]["type"].startswith("kubernetes:")
+        and "kind" in (inputs := operation["resource"].get("inputs", {}))
+    ]
+    if not objects:
+        return
+    with step("clearing away what a killed pulumi up has left half made"):
+        command = [str(lab.programs / "kubectl"), f"--kubeconfig={lab.kubeconfig}"]
+        done = subprocess.run(
+            lab.in_lan(*command, "delete", "--ignore-not-found", "--filename=-"),
+            input=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}),
+            capture_output=True,
+            text=True,
+            check=False,
         )
+    if done.returncode:
+        message = f"what a killed pulumi up has left half made could not be deleted: {done.stderr.strip()}"
         raise LabError(message)
-    print(summary(lab, outputs(lab, engine)))
 
 
 def preview() -> None:

@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -94,6 +96,7 @@ class Engine:
         """  # noqa: D205  # one sentence that does not fit a line
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_OF_THE_USER)}
         made = {
+            "HOME": str(Path.home()),
             "PULUMI_HOME": str(self.home),
             "PULUMI_BACKEND_URL": f"file://{self.backend}",
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
@@ -116,8 +119,8 @@ class Engine:
     def install_plugins(self) -> dict[str, Origin]:
         """Put the plugins in place, upstream's where they can be had; says whose each is.
 
-        The first call may take 15 seconds for a refused download, which is then not tried again for a day; a call
-        with nothing to do takes milliseconds.
+        A download that brings nothing for 15 seconds is given up; one that was refused is not tried again for a day.
+        A call with nothing to do takes milliseconds.
         """
         return self._store.install(self.pulumi, self.environment())
 
@@ -127,12 +130,25 @@ class Engine:
         Raises:
             LabError: the CLI could not; with what it said.
         """
-        project = yaml.safe_load((cwd / "Pulumi.yaml").read_text())["name"]
+        project = _project(cwd)
         if (self.backend / ".pulumi" / "stacks" / project / f"{name}.json").exists():
             return
         done = self.run(["stack", "init", name, "--secrets-provider", "passphrase", "--no-select"], cwd, capture=True)
         if done.returncode:
             message = f"stack {name} of {project} could not be made: {done.stderr.strip()}"
+            raise LabError(message)
+
+    def unlock(self, name: str, cwd: Path = PROJECT) -> None:
+        """Take away the lock that a killed run has left on the stack `name`; the caller knows that none is under way.
+
+        Raises:
+            LabError: the CLI could not; with what it said.
+        """
+        if not any((self.backend / ".pulumi" / "locks").rglob(f"{_project(cwd)}/{name}/*.json")):
+            return
+        done = self.run(["cancel", "--yes", "--stack", name], cwd, capture=True)
+        if done.returncode:
+            message = f"the lock of a killed run on stack {name} could not be taken away: {done.stderr.strip()}"
             raise LabError(message)
 
     def run(
@@ -170,27 +186,55 @@ class Engine:
             stderr=subprocess.STDOUT if on_line else stream,
             text=True,
         ) as process:
-            if on_line is not None and process.stdout is not None:
-                for line in process.stdout:
-                    on_line(line.rstrip("\n"))
-            out, err = self._wait(process, timeout)
+            out, err = _wait(process, on_line, timeout)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-
-    def _wait(self, process: subprocess.Popen[str], timeout: float | None) -> tuple[str | None, str | None]:
-        try:
-            return process.communicate(timeout=timeout)
-        except KeyboardInterrupt:
-            # The terminal has told the CLI as well: it finishes what it is doing and saves the state, if it is let.
-            process.wait()
-            raise
-        except subprocess.TimeoutExpired:
-            process.send_signal(2)
-            process.communicate()
-            raise
 
     def _path(self) -> str:
         folders = [self.venv / "bin", *self.tools]
         return os.pathsep.join([*map(str, folders), os.environ.get("PATH", os.defpath)])
+
+
+def _project(folder: Path) -> str:
+    """The name of the Pulumi project in `folder`."""
+    return str(yaml.safe_load((folder / "Pulumi.yaml").read_text())["name"])
+
+
+_OnLine = Callable[[str], object]
+
+
+def _wait(
+    process: subprocess.Popen[str], on_line: _OnLine | None, timeout: float | None
+) -> tuple[str | None, str | None]:
+    """Let the CLI come to its end, also after an interrupt, and give what it wrote to pipes that nobody else reads."""
+    late = threading.Event()
+
+    def stop() -> None:
+        late.set()
+        process.send_signal(signal.SIGINT)
+
+    timer = threading.Timer(timeout or 0, stop)
+    if timeout is not None:
+        timer.start()
+    try:
+        written = _to_the_end(process, on_line)
+    except KeyboardInterrupt:
+        # The terminal has told the CLI as well: it finishes what it is doing and saves the state, if it is let.
+        _to_the_end(process, on_line)
+        raise
+    finally:
+        timer.cancel()
+    if timeout is not None and late.is_set():
+        raise subprocess.TimeoutExpired(process.args, timeout, *written)
+    return written
+
+
+def _to_the_end(process: subprocess.Popen[str], on_line: _OnLine | None) -> tuple[str | None, str | None]:
+    if on_line is None or process.stdout is None:
+        return process.communicate()
+    for line in process.stdout:
+        on_line(line.rstrip("\n"))
+    process.wait()
+    return None, None
 
 
 def _together(programs: Mapping[str, Path], folder: Path) -> tuple[Path, ...]:

@@ -29,7 +29,7 @@ class Go:
         """The environment of every call: the user's proxies and caches, but nothing that would change the result."""
         # No C compiler is needed, and the programs run in any machine's file system.
         fixed = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off", "GOTOOLCHAIN": "local"}
-        return {**_without(os.environ, "GOOS", "GOARCH", "GOROOT", "GOBIN"), **fixed}
+        return {**_with_home(), **fixed}
 
     def run(self, arguments: Sequence[str], folder: Path) -> str:
         """Run `go ARGUMENTS` in a module's folder and return its standard output.
@@ -52,8 +52,10 @@ class Go:
         return done.stdout
 
 
-def _without(environment: Mapping[str, str], *names: str) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name not in names}
+def _with_home() -> dict[str, str]:
+    """The process's environment; with a home, which a service has not and without which Go knows no cache."""
+    kept = {name: value for name, value in os.environ.items() if name not in {"GOOS", "GOARCH", "GOROOT", "GOBIN"}}
+    return {"HOME": str(Path.home()), **kept}
 
 
 def version_of(command: Path) -> str | None:

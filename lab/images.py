@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from lab.cache import used
 from lab.settings import LAB_FOLDER, cache_root
 
 FILES = LAB_FOLDER / "image_files"
@@ -123,7 +124,7 @@ def ensure_image(image: Image) -> Path:
     target = cache_root() / "images" / f"{readable}-{_key(image)}.tar"
     if not target.exists():
         write_image(image, target)
-    return target
+    return used(target)
 
 
 def runnable_image(

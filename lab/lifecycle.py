@@ -4,13 +4,14 @@ import contextlib
 import datetime as dt
 import fcntl
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 
-from lab import agent, cgroups, needs, network, toolchain
+from lab import agent, cache, cgroups, inventory, needs, network, toolchain
 from lab.addons import metallb_manifest
 from lab.api import ANY_AGE, Api, Fresh, delete_node
 from lab.base_tree import ensure_base_tree
@@ -49,15 +50,28 @@ class Shape:
 
 @contextlib.contextmanager
 def locked(lab: Lab) -> Iterator[None]:
-    """Only one command changes a lab at a time; the others wait."""
-    lab.lock.parent.mkdir(parents=True, exist_ok=True)
-    with lab.lock.open("w") as file:
+    """Only one command changes a lab at a time; the others wait.
+
+    What is made meanwhile can be read by all users, which those of machines need, whatever the user's umask; the
+    lab's state is closed as a whole.
+    """
+    lab.lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with lab.lock.open("w") as file, _umask(0o022):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             print(f"lab {lab.name}: another command is changing it, waiting", flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def _umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _wanted(lab: Lab, count: int | None) -> list[Machine]:
@@ -78,7 +92,7 @@ def _shape(lab: Lab, *, bare: bool, coredns: bool) -> Shape:
     if known is None:
         return Shape(bare=bare, coredns=coredns)
     if bare and not known.bare:
-        message = f"lab {lab.name} was started with Kubernetes: take it down first, or give the bare one another --name"
+        message = f"lab {lab.name} was started with Kubernetes: take it down first, or give the bare one another name"
         raise LabError(message)
     return known
 
@@ -117,7 +131,7 @@ def _wait_for(
             if time.monotonic() > deadline:
                 message = (
                     f"not ready after {READY_SECONDS:.0f} s: {', '.join(missing)}; "
-                    f"look with: python -m lab --name {api.lab.name} enter {wanted[0].name} journalctl -u 'k3s*' -n 50"
+                    f"look with: {api.lab.call('enter', wanted[0].name, 'journalctl', '-u', repr('k3s*'), '-n', '50')}"
                 )
                 raise LabError(message)
             time.sleep(POLL_SECONDS)
@@ -135,6 +149,7 @@ def up(lab: Lab, *, count: int | None = None, bare: bool = False, coredns: bool 
         shape = _shape(lab, bare=bare, coredns=coredns)
         wanted = _wanted(lab, count)
         if Shape.of(lab) and is_ready(lab, wanted, shape):
+            inventory.own(lab)
             return
         lacks = needs.lacks()
         if lacks:
@@ -175,7 +190,9 @@ def _boot(lab: Lab, wanted: list[Machine], shape: Shape) -> None:
         binaries = {} if shape.bare else toolchain.ensure(tools)
         tree = making.result()
     layers = [tree]
-    lab.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lab.state.mkdir(parents=True, exist_ok=True)
+    lab.state.chmod(0o700)
+    inventory.own(lab)
     shape.keep(lab)
     if not shape.bare:
         with step("cluster: images"):
@@ -199,6 +216,7 @@ def _boot(lab: Lab, wanted: list[Machine], shape: Shape) -> None:
             machine.start()
         for machine in wanted:
             machine.wait_for_ssh()
+    cache.prune()
 
 
 def _addons(shape: Shape) -> list[str]:

@@ -108,6 +108,8 @@ class Machine:
         """
         for name in ("upper", "work", "root", *(f"data/{data}" for data in DATA_FOLDERS)):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
+        # Its mode is that of the machine's `/`, which is for all users whatever our umask.
+        (self.folder / "upper").chmod(0o755)
         if self.root not in mounts_below(self.root):
             lower = ":".join(str(layer) for layer in layers)
             options = f"lowerdir={lower},upperdir={self.folder}/upper,workdir={self.folder}/work"
@@ -241,7 +243,7 @@ class Machine:
         """
         leader = self.leader()
         if leader is None:
-            message = f"{self.name} does not run: start it with up"
+            message = f"{self.name} does not run: start it with {self.lab.make('up')}"
             raise LabError(message)
         environment = [
             "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

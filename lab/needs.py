@@ -48,8 +48,13 @@ def _linux() -> str | None:
     return f"machines are Linux containers on x86_64 or aarch64, this is {platform.system()} {platform.machine()}"
 
 
+def is_root() -> bool:
+    """Whether this process is root, to whom every lab belongs."""
+    return os.geteuid() == 0
+
+
 def _root() -> str | None:
-    return None if os.geteuid() == 0 else "mounts, namespaces and machines need root: run the same command with sudo"
+    return None if is_root() else "mounts, namespaces and machines need root: run the same command with sudo"
 
 
 def _succeeds(*command: str) -> bool:

@@ -107,6 +107,14 @@ def namespaces(lab: Lab) -> list[str]:
     return sorted(path.name for path in NETNS.iterdir() if path.name.startswith(lab.namespace_prefix))
 
 
+def lab_names() -> set[str]:
+    """The names of all labs that have a network namespace."""
+    if not NETNS.is_dir():
+        return set()
+    parts = [path.name.split("-") for path in NETNS.iterdir() if path.name.startswith("k3slab-")]
+    return {words[1] for words in parts if len(words) == 3}  # noqa: PLR2004 k3slab, lab, machine
+
+
 def remove_all(lab: Lab) -> None:
     """Remove every network namespace of the lab."""
     for namespace in namespaces(lab):

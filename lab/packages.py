@@ -7,7 +7,9 @@ import subprocess
 from dataclasses import dataclass
 
 from lab.progress import step
-from lab.settings import LabError
+from lab.settings import LAB_FOLDER, LabError
+
+INSTALL = LAB_FOLDER / "apt-install.sh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +45,6 @@ def _is_debian() -> bool:
     return bool({"debian", "ubuntu"} & {release.get("ID", ""), *release.get("ID_LIKE", "").split()})
 
 
-def _apt(*args: str) -> None:
-    done = subprocess.run(
-        ["apt-get", "-qq", *args],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-    )
-    if done.returncode:
-        message = f"apt-get {' '.join(args)} failed: {(done.stderr or done.stdout).strip()[-1000:]}"
-        raise LabError(message)
-
-
 def ensure_packages(packages: tuple[Package, ...] = LAB_PACKAGES) -> None:
     """Install what is missing of `packages`, saying what and why; nothing, silently, when all are there.
 
@@ -75,6 +64,7 @@ def ensure_packages(packages: tuple[Package, ...] = LAB_PACKAGES) -> None:
         raise LabError(message)
     print(f"installing Debian packages: {listing}", flush=True)
     with step(f"packages: {', '.join(names)}"):
-        _apt("update")
-        # Recommended packages would bring services that start on this computer.
-        _apt("install", "--yes", "--no-install-recommends", *names)
+        done = subprocess.run([str(INSTALL), *names], check=False)
+    if done.returncode:
+        message = f"{', '.join(names)} could not be installed: apt's own words stand above"
+        raise LabError(message)

@@ -1,12 +1,14 @@
 """The provider plugins in a PULUMI_HOME: upstream's where they can be had, the lab's stand-ins where not."""
 
 import contextlib
+import os
 import shlex
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final, Literal
@@ -18,7 +20,10 @@ Origin = Literal["upstream", "stand-in"]
 DISTRIBUTIONS: Final = {"kubernetes": "pulumi_kubernetes", "tls": "pulumi_tls", "command": "pulumi_command"}
 """Plugin by name to the SDK distribution whose installed version it must have."""
 
-INSTALL_LIMIT_SECONDS: Final = 15.0
+STALL_SECONDS: Final = 15.0
+"""How long a download may bring nothing; one that goes on may take as long as it likes."""
+
+POLL_SECONDS: Final = 0.1
 REFUSAL_SECONDS: Final = 24 * 3600.0
 _LAUNCHER: Final = LAB_FOLDER / "plugins" / "launcher.sh"
 _MARK: Final = "stand-in"
@@ -40,6 +45,43 @@ class Plugin:
     def program(self) -> str:
         """The file that the engine starts."""
         return f"pulumi-resource-{self.name}"
+
+
+@dataclass
+class _Download:
+    """The CLI at work on one plugin, stopped when nothing comes any more."""
+
+    plugin: Plugin
+    call: subprocess.Popen[bytes]
+    folders: Sequence[Path]
+    has_stalled: bool = False
+    """Whether it was stopped after something had come."""
+    _size: int = 0
+    _changed: float = field(default_factory=time.monotonic)
+
+    def goes_on(self) -> bool:
+        """Look once: whether the CLI still works."""
+        if self.call.poll() is not None:
+            return False
+        now, size = time.monotonic(), sum(map(_size, self.folders))
+        if size != self._size:
+            self._size, self._changed = size, now
+        elif now - self._changed > STALL_SECONDS:
+            self.has_stalled = size > 0
+            self.call.kill()
+            self.call.wait()
+            return False
+        return True
+
+
+def _size(folder: Path) -> int:
+    """The bytes of all files in `folder` as far as it can be seen; it may be changing."""
+    total = 0
+    for base, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (Path(base) / name).lstat().st_size
+    return total
 
 
 @dataclass(frozen=True)
@@ -128,29 +170,31 @@ class PluginStore:
         clean = {
             key: value for key, value in environment.items() if key != "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
         }
-        deadline = time.monotonic() + INSTALL_LIMIT_SECONDS
-        for plugin in plugins:
-            self._cleared(plugin).rmdir()
-        calls = [
-            subprocess.Popen(
-                [pulumi, "plugin", "install", "resource", plugin.name, f"v{plugin.version}", "--non-interactive"],
-                env=clean,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            for plugin in plugins
-        ]
-        for plugin, call in zip(plugins, calls, strict=True):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                call.wait(max(0.0, deadline - time.monotonic()))
-            if call.poll() is None:
-                call.kill()
-                call.wait()
-            if not self._is_upstream(plugin):
-                refusal = self._refusal(plugin)
+        self.home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.home, prefix=".downloads-") as scratch:
+            downloads = [self._start(plugin, pulumi, clean, Path(scratch)) for plugin in plugins]
+            while [download for download in downloads if download.goes_on()]:
+                time.sleep(POLL_SECONDS)
+        for download in downloads:
+            # Not remembered: a line that broke in the middle is no refusal.
+            if not self._is_upstream(download.plugin) and not download.has_stalled:
+                refusal = self._refusal(download.plugin)
                 refusal.parent.mkdir(parents=True, exist_ok=True)
                 refusal.touch()
+
+    def _start(self, plugin: Plugin, pulumi: Path, environment: Mapping[str, str], scratch: Path) -> "_Download":
+        self._cleared(plugin).rmdir()
+        folder = scratch / plugin.name
+        folder.mkdir()
+        call = subprocess.Popen(
+            [pulumi, "plugin", "install", "resource", plugin.name, f"v{plugin.version}", "--non-interactive"],
+            # The CLI downloads into a temporary file and unpacks that: in a folder of our own we see it grow.
+            env={**environment, "TMPDIR": str(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        return _Download(plugin, call, (folder, self.home / "plugins" / plugin.folder))
 
     def _stand_in(self, plugin: Plugin) -> None:
         settings = {"python": self.venv / "bin" / "python", "checkout": PROJECT, "plugin": plugin.name}

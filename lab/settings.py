@@ -22,7 +22,9 @@ FIRST_OCTET = 11
 MAX_MACHINES = 20
 DEFAULT_MACHINES = 3
 
+DEFAULT_LAB = "dev"
 STATE_ROOT = Path("/var/lib/k3s-registry-lab")
+LOCKS = Path("/run/k3s-registry-lab")
 PROJECT = Path(__file__).resolve().parent.parent
 LAB_FOLDER = Path(__file__).resolve().parent
 
@@ -93,7 +95,7 @@ class MachineName:
 class Lab:
     """A lab by its name; every namespace, cgroup, mount and folder of it carries the name."""
 
-    name: str = "dev"
+    name: str = DEFAULT_LAB
 
     def __post_init__(self) -> None:
         # No hyphen: `a` and `a-b` would otherwise claim each other's namespaces.
@@ -158,7 +160,18 @@ class Lab:
     @property
     def lock(self) -> Path:
         """The file whose flock(2) keeps two commands from changing one lab at the same time."""
-        return Path("/run/lock") / f"k3s-registry-lab-{self.name}.lock"
+        # Not in /run/lock, where anybody may make the file first: the kernel then refuses it even to root.
+        return LOCKS / f"{self.name}.lock"
+
+    def make(self, target: str, *variables: str) -> str:
+        """A target of the Makefile for this lab, as a user types it: for messages that say what to do."""
+        name = [] if self.name == DEFAULT_LAB else [f"LAB={self.name}"]
+        return " ".join(["make", target, *name, *variables])
+
+    def call(self, *arguments: str) -> str:
+        """A command of the lab that no target stands for, as a user types it in the checkout."""
+        name = [] if self.name == DEFAULT_LAB else ["--name", self.name]
+        return " ".join([".venv/bin/python -m lab", *name, *arguments])
 
     def in_lan(self, *command: str) -> list[str]:
         """`command` as it must be called to run inside the LAN (not ip netns exec: that would hide the cgroups)."""

@@ -9,8 +9,11 @@ fail() {
 	exit 1
 }
 
-wanted=$(cat requirements.txt requirements-dev.txt lab/setup.sh | sha256sum | cut -d ' ' -f 1)
-[ "$(cat .venv/.requirements 2>/dev/null)" = "$wanted" ] && exit 0
+# With the folder's name, which the programs in .venv carry; and Python itself may have gone with an upgrade of the system.
+wanted=$({ cat requirements.txt requirements-dev.txt lab/setup.sh && pwd -P; } | sha256sum | cut -d ' ' -f 1)
+if [ "$(cat .venv/.requirements 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c '' 2>/dev/null; then
+	exit 0
+fi
 
 suitable() { "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 
@@ -26,10 +29,10 @@ if [ -z "$python" ]; then
 		fail "no Python 3.11 or newer with venv found; it runs program and tests; install python3 and python3-venv"
 	fi
 	say "Installing Debian packages python3 and python3-venv: they run the program and its tests."
-	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-venv >/dev/null
-	suitable python3 || fail "this system's python3 is older than 3.11, the oldest that the program runs on; install a newer one"
-	python=python3
+	lab/apt-install.sh python3 python3-venv
+	# Not the first on PATH, which may be another one that has no venv.
+	python=/usr/bin/python3
+	suitable "$python" || fail "$python is older than 3.11, the oldest that the program runs on; install a newer one"
 fi
 
 say "Setting up .venv (usually half a minute) ..."

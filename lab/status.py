@@ -1,17 +1,24 @@
 """How a lab stands, for people: its machines, their nodes, its registry."""
 
-from lab import network
+from lab import needs, network
 from lab.api import Api
 from lab.lifecycle import Shape
 from lab.machines import machines
-from lab.settings import REGISTRY_ADDRESS, REGISTRY_HOST, REGISTRY_PORT, Lab
+from lab.settings import REGISTRY_ADDRESS, REGISTRY_HOST, REGISTRY_PORT, Lab, LabError
 
 
 def describe(lab: Lab) -> str:
-    """A table of the lab's machines and a line on its registry; says so when there is no such lab."""
+    """A table of the lab's machines, its registry and what can be done with it; says so when there is no such lab.
+
+    Raises:
+        LabError: there is one, and only root may look at it.
+    """
+    if lab.state.exists() and not needs.is_root():
+        message = f"lab {lab.name} belongs to root: run the same command with sudo"
+        raise LabError(message)
     shape = Shape.of(lab)
     if shape is None:
-        return f"lab {lab.name} is not up"
+        return f"lab {lab.name} is not up: start it with {lab.make('up')}"
     running = {machine: machine.is_running() for machine in machines(lab)}
     alive = lab.lan_namespace_path.exists() and any(running.values())
     nodes = Api(lab).node_states() if alive and not shape.bare else {}
@@ -24,4 +31,8 @@ def describe(lab: Lab) -> str:
     registry = f"registry  https://{REGISTRY_HOST}:{REGISTRY_PORT} ({REGISTRY_ADDRESS}): "
     lines.append(registry + ("answers" if answers else "does not answer"))
     lines.append(f"state     {lab.state}")
+    last = next(reversed(running), None)
+    if last is not None:
+        lines.append(f"enter     {lab.make('enter', f'MACHINE={last.name}')}")
+    lines.append(f"use       {lab.call('run', 'kubectl', 'get', 'nodes')}; {lab.call('env')} shows the environment")
     return "\n".join(lines)

@@ -119,7 +119,6 @@ SETS: Mapping[str, ToolSet] = {
             "metallb",
             {f"metallb-{name}": f"go.universe.tf/metallb/{name}" for name in ("controller", "speaker")},
         ),
-        ToolSet("crane", ".", {"crane": "github.com/google/go-containerregistry/cmd/crane"}),
         ToolSet("wharfie", ".", {"wharfie": "./wharfie"}, sources=("wharfie", "registries")),
     )
 }

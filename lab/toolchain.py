@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.cache import used
 from lab.go_compiler import Go, find_go
 from lab.progress import step
 from lab.settings import LabError, cache_root
@@ -80,6 +81,7 @@ def ensure(names: Sequence[str]) -> dict[str, Path]:
     if missing:
         _build_all(missing, go)
     for build in builds:
+        used(build.target)
         programs.update({name: build.target / name for name in build.tool_set.names})
     return programs
 
@@ -206,7 +208,9 @@ def _build(tool_set: ToolSet, target: Path, go: Go) -> None:
             (output / package.rsplit("/", 1)[-1]).rename(built / name)
         for name, script in tool_set.scripts.items():
             _copy_whole(_module_source(script, go), built / name)
-            (built / name).chmod(0o755)
+        for program in built.iterdir():
+            # Whatever the umask: machines run it as any user.
+            program.chmod(0o755)
         built.rename(target)
 
 

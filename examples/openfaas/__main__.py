@@ -1,4 +1,4 @@
-"""What an OpenFaaS stack takes from the registry's stack: image prefix, authority, and the assurance that nodes can pull."""
+"""What an OpenFaaS stack takes from the registry's: image prefix, authority, the assurance that nodes can pull."""
 
 from typing import Any
 

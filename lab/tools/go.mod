@@ -360,7 +360,6 @@ tool (
 	github.com/containerd/containerd/v2/cmd/containerd
 	github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2
 	github.com/containerd/containerd/v2/cmd/ctr
-	github.com/google/go-containerregistry/cmd/crane
 	github.com/rancher/local-path-provisioner
 )
 

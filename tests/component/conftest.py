@@ -4,6 +4,7 @@ from typing import Any
 
 import pulumi
 import pytest
+from google.protobuf import json_format
 from pulumi.runtime import mocks, settings
 
 from components.config import parse
@@ -14,6 +15,20 @@ CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 PRIVATE_KEY = "-----BEGIN PRIVATE KEY-----\nthrowaway\n-----END PRIVATE KEY-----\n"
 SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
 """Key under which the engine's protocol wraps a secret value."""
+
+
+COMMAND = "command:remote:Command"
+
+
+def inputs(request: Any) -> dict[str, Any]:
+    """What a registration sends to its provider."""
+    plain: dict[str, Any] = json_format.MessageToDict(request.object)
+    return plain
+
+
+def unwrapped(value: Any) -> Any:
+    """A value without the mark of a secret."""
+    return value["value"] if isinstance(value, dict) and SECRET_SIGNATURE in value else value
 
 
 class Provider(mocks.Mocks):

@@ -3,7 +3,7 @@ import contextlib
 import shutil
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from lab.engine import Engine
-from lab.plugin_store import DISTRIBUTIONS, Plugin
+from tests.stand_ins import engine_with_stand_ins
 from tests.unit.ssh_servers import InProcessServer, private_text, public_line
 
 TINY = Path(__file__).with_name("tiny")
@@ -19,24 +19,9 @@ STACK = "test"
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """The real CLI with the stand-ins, whatever the user of this machine has installed."""
-    state = tmp_path_factory.mktemp("engine")
-    made = replace(Engine.at(state), cache=state / "cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(state / "nobody"))
-        patch.delenv("PULUMI_HOME", raising=False)
-        for plugin in made._store.wanted():
-            refuse(made.cache, plugin)
-        assert made.install_plugins() == dict.fromkeys(DISTRIBUTIONS, "stand-in")
-        yield made
-
-
-def refuse(cache: Path, plugin: Plugin) -> None:
-    """Record a refused download, so that none is tried."""
-    folder = cache / "refused-plugins"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / plugin.folder).touch()
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """The real CLI with the stand-ins."""
+    return engine_with_stand_ins(tmp_path_factory.mktemp("engine"))
 
 
 @contextlib.contextmanager

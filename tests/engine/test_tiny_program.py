@@ -1,5 +1,4 @@
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -35,10 +34,9 @@ def test_a_command_may_take_its_time(stack: Stack) -> None:
     assert stack.output("remote") == "stdin"
 
 
-def test_a_second_up_changes_nothing_connects_nowhere_and_is_quick(running: Stack) -> None:
-    connections, start = running.server.opened, time.monotonic()
+def test_a_second_up_changes_nothing_and_connects_nowhere(running: Stack) -> None:
+    connections = running.server.opened
     done = running.up()
-    assert time.monotonic() - start < 6
     assert f"{RESOURCES} unchanged" in done.stdout
     assert running.server.opened == connections
 

@@ -23,7 +23,8 @@ KEEP = bool(os.environ.get("K3S_REGISTRY_KEEP_LAB"))
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs the lab, and skip it, saying why, where the lab cannot be had."""
-    ours = [item for item in items if HERE in item.path.parents]
+    # The folders below need no machines and say themselves what they need.
+    ours = [item for item in items if item.path.parent == HERE]
     lacks = needs.lacks() if ours else []
     for item in ours:
         item.add_marker(pytest.mark.lab)
@@ -32,8 +33,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
+def kernel_settings_before() -> dict[Path, str]:
+    """What the kubelet would change on this computer, were it let, as it was before a kubelet ran."""
+    return {path: path.read_text() for path in map(Path, ("/proc/sys/vm/overcommit_memory", "/proc/sys/kernel/panic"))}
+
+
+@pytest.fixture(scope="session")
+def lab(kernel_settings_before: dict[Path, str]) -> Iterator[Lab]:
     """A lab of three machines with their cluster, shared by all tests; a test leaves it as it found it."""
+    del kernel_settings_before  # must have been read
     found = Lab(NAME)
     try:
         lifecycle.up(found, count=3)
@@ -51,6 +59,15 @@ def control01(lab: Lab) -> Machine:
 @pytest.fixture
 def cube01(lab: Lab) -> Machine:
     return Machine(lab, MachineName.parse("cube01"))
+
+
+@pytest.fixture
+def fleeting_lab() -> Iterator[Lab]:
+    """A lab for one test to take down in its own way."""
+    lab = Lab(f"{NAME[:10]}fleet")
+    lifecycle.down(lab)
+    yield lab
+    lifecycle.down(lab)
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,15 @@
 
 import json
 import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lab import images, lifecycle, pki
 from lab.base_tree import ensure_base_tree
-from lab.deployment import STACK
 from lab.machines import Machine
 from lab.settings import MachineName
+from tests.waiting import wait_until
 
 from .node_files import snapshot
 from .program import Program, only
@@ -20,14 +18,6 @@ from .program import Program, only
 CA_FOLDER = "ca"
 POD_SECONDS = 60
 NODES_SECONDS = 90
-
-
-def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Poll until the condition holds; fail the test after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.3)
 
 
 def units(machine: Machine) -> str:
@@ -46,6 +36,7 @@ class Deployed:
     """What a pull said on each node before the program ran there."""
     files_before: dict[str, dict[str, str]] = field(default_factory=dict)
     unit_starts_before: dict[str, str] = field(default_factory=dict)
+    unit_starts_after: dict[str, str] = field(default_factory=dict)
 
     def bring_about(self) -> None:
         """The first `up`, with one node and then with all, and how things were before it."""
@@ -56,6 +47,8 @@ class Deployed:
         for name in ("cube01", "cube02"):
             self.refused[name] = self._pull_by_hand(machines[name])
         self.program.up()
+        self.unit_starts_after = self.unit_starts()
+        self.program.note_private_keys()
 
     def _pull_by_hand(self, machine: Machine) -> str:
         """A pull on a node that resolves the name and knows nothing else: what it said."""
@@ -83,10 +76,7 @@ class Deployed:
 
     def proved_digests(self) -> dict[str, str]:
         """What each proof in the state reported; outputs are not, after a run that failed."""
-        exported = self.program.engine.run(
-            ["stack", "export", "--stack", STACK], netns=self.program.lab.lan_namespace_path, capture=True
-        )
-        resources = json.loads(exported.stdout)["deployment"]["resources"]
+        resources = json.loads(self.program.run("stack", "export").text)["deployment"]["resources"]
         proofs = {
             r["urn"].rpartition("::")[2]: r["outputs"] for r in resources if r["urn"].endswith("-proof") and r.get("id")
         }

@@ -1,9 +1,10 @@
 """What lies on a machine's disk, seen from outside: to compare before with after, and to search for secrets."""
 
+import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lab.machines import Machine
@@ -31,15 +32,20 @@ def snapshot(machine: Machine) -> dict[str, str]:
     """Type, mode, owner and content of everything that the program might touch."""
     seen: dict[str, str] = {}
     for name, path in walk(machine, MANAGED):
-        info = path.lstat()
-        if stat.S_ISLNK(info.st_mode):
-            content = f"-> {path.readlink()}"
-        elif stat.S_ISREG(info.st_mode):
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-        else:
-            content = "special"
-        seen[name] = f"{info.st_mode:o} {info.st_uid}:{info.st_gid} {content}"
+        with contextlib.suppress(FileNotFoundError):  # what runs on the machine removes files meanwhile
+            seen[name] = _described(path)
     return seen
+
+
+def _described(path: Path) -> str:
+    info = path.lstat()
+    if stat.S_ISLNK(info.st_mode):
+        content = f"-> {path.readlink()}"
+    elif stat.S_ISREG(info.st_mode):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+    else:
+        content = "special"
+    return f"{info.st_mode:o} {info.st_uid}:{info.st_gid} {content}"
 
 
 def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
@@ -47,13 +53,17 @@ def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
-def containing(machine: Machine, needles: list[bytes]) -> list[str]:
+def containing(machine: Machine, needles: Iterable[bytes]) -> list[str]:
     """Names of the files on the machine's disk that hold one of the needles."""
     found: list[str] = []
     for name, path in walk(machine, ENTIRE):
-        if name.startswith(KUBERNETES_OWN) or not stat.S_ISREG(path.lstat().st_mode):
+        if name.startswith(KUBERNETES_OWN):
             continue
-        content = path.read_bytes()
-        if any(needle in content for needle in needles):
-            found.append(name)
+        with contextlib.suppress(FileNotFoundError):  # what runs on the machine removes files meanwhile
+            if stat.S_ISREG(path.lstat().st_mode) and _has(path.read_bytes(), needles):
+                found.append(name)
     return found
+
+
+def _has(content: bytes, needles: Iterable[bytes]) -> bool:
+    return any(needle in content for needle in needles)

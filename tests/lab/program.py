@@ -2,6 +2,7 @@
 
 import copy
 import json
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from lab.deployment import STACK, Registry
 from lab.engine import Engine
 from lab.machines import Machine, machines
 from lab.settings import PROJECT, Lab
+
+from .pace import Pace
+from .private_keys import needles_by_key
 
 PREFIX = "k3s-registry:"
 
@@ -35,6 +39,8 @@ class Program:
     engine: Engine
     folder: Path
     printed: list[str] = field(default_factory=list)
+    private_keys: dict[int, set[bytes]] = field(default_factory=dict)
+    """What tells each private key that the stack ever had, by the key's secret number."""
 
     def configuration(self, change: Callable[[dict[str, Any]], object] | None = None) -> Path:
         """A stack file: the committed one, its keys without prefix changed by `change`."""
@@ -47,17 +53,32 @@ class Program:
         path.write_text(yaml.safe_dump(document))
         return path
 
-    def run(self, *args: str, config: Path | None = None, expect: int | None = 0) -> Result:
+    def run(self, *args: str, config: Path | None = None, expect: int | None = 0, project: Path = PROJECT) -> Result:
         """One CLI run on the lab's stack; fails the test when the exit status is not the expected one."""
+        if args[0] == "destroy":
+            self.note_private_keys()
         chosen = ["--config-file", str(config)] if config else []
         started = time.monotonic()
-        done = self.engine.run(
-            [*args, "--stack", STACK, *chosen], netns=self.lab.lan_namespace_path, capture=True, timeout=300
-        )
+        done = self._engine_run(*args, *chosen, project=project)
         result = Result(done.returncode, done.stdout + done.stderr, time.monotonic() - started)
         self.printed.append(result.text)
         assert expect is None or result.status == expect, f"pulumi {' '.join(args)}:\n{result.text}"
         return result
+
+    def _engine_run(self, *args: str, project: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+        netns = self.lab.lan_namespace_path
+        return self.engine.run([*args, "--stack", STACK], project, netns=netns, capture=True, timeout=300)
+
+    def note_private_keys(self) -> None:
+        """Remember by what the keys of the present state are told; for when they are about to go."""
+        # Not by `run`: what this prints is no output of the program's.
+        exported = self._engine_run("stack", "export", "--show-secrets")
+        assert exported.returncode == 0, exported.stderr
+        self.private_keys.update(needles_by_key(exported.stdout))
+
+    def pace(self) -> Pace:
+        """How fast a run of the CLI is just now."""
+        return Pace(max(self.run("stack", "output", "--json").seconds for _ in range(2)))
 
     def up(self, *args: str, config: Path | None = None, expect: int | None = 0) -> Result:
         """`pulumi up` without a preview before it."""

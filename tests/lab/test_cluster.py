@@ -4,8 +4,8 @@ import json
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from lab import lifecycle, network
 from lab.api import Api
 from lab.machines import Machine
 from lab.settings import PROJECT, Lab, MachineName
+from tests.waiting import wait_until
 
 NAMESPACE = "cluster-test"
 ADDRESS = "10.77.0.240"
@@ -72,13 +73,6 @@ spec:
 """
 
 
-def _wait(what: str, check: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.2)
-
-
 def _get(control01: Machine, *what: str) -> Any:
     return json.loads(control01.run(["kubectl", "-n", NAMESPACE, "get", *what, "-o", "json"]).stdout)
 
@@ -115,7 +109,7 @@ def test_the_server_and_the_agents_run_the_units_that_k3s_installs(lab: Lab) -> 
 
 
 def test_a_service_of_the_load_balancer_answers_on_the_lan(workload: Lab) -> None:
-    _wait("the address is announced", lambda: network.answers(workload, ADDRESS, 80))
+    wait_until(lambda: network.answers(workload, ADDRESS, 80), 60, "the address is announced")
     with contextlib.closing(http.client.HTTPConnection(ADDRESS, 80, timeout=5)) as connection:
         with network.entered(workload.lan_namespace):
             connection.request("GET", "/v2/")
@@ -158,11 +152,10 @@ def test_a_pod_on_each_node_asks_the_name_service_on_another(workload: Lab, cont
     assert f"Address: {address}" in answer.splitlines()
 
 
-def test_a_name_outside_the_cluster_is_refused_at_once_instead_of_timing_out(workload: Lab, control01: Machine) -> None:
+def test_a_name_outside_the_cluster_is_refused_instead_of_timing_out(workload: Lab, control01: Machine) -> None:
     assert workload.name
-    began = time.monotonic()
+    # SERVFAIL, or nothing within the tool's own five seconds, is what a forwarder without an uplink would give.
     assert "NXDOMAIN" in _ask(control01, "cube01", "nslookup", "registry.example.").stdout
-    assert time.monotonic() - began < 3
 
 
 def _container(control01: Machine, node: str) -> tuple[str, str, int]:
@@ -177,8 +170,8 @@ def test_a_restart_of_k3s_leaves_the_nodes_pods_running(workload: Lab, control01
     before = _container(control01, node)
     unit = "k3s" if node == "control01" else "k3s-agent"
     Machine(workload, MachineName.parse(node)).run(["systemctl", "restart", unit])
-    _wait("the API answers", lambda: Api(workload).node_states() != {})
-    _wait(f"{node} is ready again", lambda: Api(workload).node_states().get(node) == "Ready")
+    wait_until(lambda: Api(workload).node_states() != {}, 60, "the API answers")
+    wait_until(lambda: Api(workload).node_states().get(node) == "Ready", 60, f"{node} is ready again")
     assert _container(control01, node) == before
 
 
@@ -190,7 +183,7 @@ def test_a_rebooted_node_comes_back_with_its_pods(workload: Lab, control01: Mach
     def restarted() -> bool:
         return _container(control01, "cube02")[2] > before[2]
 
-    _wait("cube02's pod is started anew", restarted, 90)
+    wait_until(restarted, 90, "cube02's pod is started anew")
     assert Api(workload).node_states()["cube02"] == "Ready"
 
 
@@ -209,13 +202,13 @@ def test_a_node_that_lost_its_power_is_back_at_work_when_up_returns(workload: La
     assert (after["ready"], after["restartCount"]) == (True, before["restartCount"] + 1)
 
 
-def test_the_hosts_own_kernel_settings_stay_as_they_were(lab: Lab) -> None:
-    script = "cat /proc/sys/vm/overcommit_memory /proc/sys/kernel/panic"
-    inside = Machine(lab, MachineName.parse("cube01")).run(["sh", "-c", script]).stdout.split()
-    outside = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    assert inside == ["1", "10"]
-    # The kubelet's panic timeout; a host that chose the same by itself would tell nothing.
-    assert outside[1] != "10"
+def test_the_hosts_own_kernel_settings_stay_as_they_were(lab: Lab, kernel_settings_before: dict[Path, str]) -> None:
+    machine = Machine(lab, MachineName.parse("cube01"))
+    inside = {path: machine.run(["cat", str(path)]).stdout for path in kernel_settings_before}
+    assert {path.name: value for path, value in inside.items()} == {"overcommit_memory": "1\n", "panic": "10\n"}
+    if inside == kernel_settings_before:
+        pytest.skip("this computer has by itself what a kubelet sets, so nothing would be seen")
+    assert {path: path.read_text() for path in kernel_settings_before} == kernel_settings_before
 
 
 def _lab(lab: Lab, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -30,7 +30,7 @@ def test_the_catalog_is_read_from_the_lan_with_the_authority_verified(deployed: 
 
 
 def test_no_k3s_unit_was_restarted(deployed: Deployed) -> None:
-    assert deployed.unit_starts() == deployed.unit_starts_before
+    assert deployed.unit_starts_after == deployed.unit_starts_before
 
 
 def test_the_first_up_changed_only_what_it_says(deployed: Deployed) -> None:

@@ -3,8 +3,13 @@ import sys
 import pytest
 
 from lab import __main__ as command_line
-from lab import lifecycle
+from lab import inventory, lifecycle, needs
 from lab.settings import Lab, LabError
+
+
+@pytest.fixture(autouse=True)
+def as_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needs, "is_root", lambda: True)
 
 
 def _call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -43,7 +48,40 @@ def test_a_command_on_the_lan_of_a_lab_that_is_not_up_says_how_to_start_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _call(monkeypatch, "--name", "neverwas", "run", "true") == 1
-    assert "start it with python -m lab --name neverwas up" in capsys.readouterr().err
+    assert "start it with make up LAB=neverwas" in capsys.readouterr().err
+
+
+def test_the_environment_of_a_lab_that_is_not_up_is_refused_and_nothing_is_made(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _call(monkeypatch, "--name", "neverwas", "env") == 1
+    assert "start it with make up LAB=neverwas" in capsys.readouterr().err
+    assert not Lab("neverwas").state.exists()
+
+
+@pytest.mark.parametrize("command", [["up"], ["down"], ["enter", "cube01"], ["run", "true"], ["env"], ["deploy"]])
+def test_a_user_is_told_that_labs_belong_to_root(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    monkeypatch.setattr(needs, "is_root", lambda: False)
+    assert _call(monkeypatch, *command) == 1
+    assert capsys.readouterr().err.endswith("a lab belongs to root: run the same command with sudo\n")
+
+
+def test_down_with_tests_also_takes_what_test_runs_have_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[Lab] = []
+    monkeypatch.setattr(lifecycle, "down", taken.append)
+    monkeypatch.setattr(inventory, "of_tests", lambda: [Lab("test"), Lab("testbare")])
+    assert _call(monkeypatch, "down", "--tests") == 0
+    assert taken == [Lab("dev"), Lab("test"), Lab("testbare")]
+
+
+def test_down_with_all_takes_every_lab_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[Lab] = []
+    monkeypatch.setattr(lifecycle, "down", taken.append)
+    monkeypatch.setattr(inventory, "labs", lambda: [Lab("a"), Lab("b")])
+    assert _call(monkeypatch, "down", "--all") == 0
+    assert taken == [Lab("a"), Lab("b")]
 
 
 def test_an_interrupted_start_says_how_to_go_on(

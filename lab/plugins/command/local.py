@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lab.plugins.command.output import STDERR, STDOUT, Log, Output, failure
+from lab.plugins.command.output import STDERR, STDOUT, Log, Output, failure, previous
 from lab.plugins.server import PluginError
 
 _CHUNK = 65536
@@ -29,7 +29,7 @@ async def run(command: str, state: Mapping[str, Any], log: Log) -> dict[str, str
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=directory,
-            env={**os.environ, **(state.get("environment") or {}), **_previous(state)},
+            env={**os.environ, **(state.get("environment") or {}), **previous(state)},
         )
     except OSError as error:
         reason = f"{_doing(directory, arguments[0])}: {(error.strerror or str(error)).lower()}"
@@ -48,12 +48,6 @@ async def run(command: str, state: Mapping[str, Any], log: Log) -> dict[str, str
         reason = f"exit status {status}" if status > 0 else f"signal: {_signal_words(-status)}"
         raise PluginError(failure(reason, command, output))
     return {STDOUT: output.of(STDOUT), STDERR: output.of(STDERR)}
-
-
-def _previous(state: Mapping[str, Any]) -> dict[str, str]:
-    if state.get("addPreviousOutputInEnv") is False:
-        return {}
-    return {f"PULUMI_COMMAND_{name.upper()}": state[name] for name in (STDOUT, STDERR) if state.get(name)}
 
 
 def _doing(directory: str, program: str) -> str:

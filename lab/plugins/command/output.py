@@ -1,9 +1,9 @@
 """What a command wrote, as upstream keeps, logs and quotes it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 STDOUT: Final = "stdout"
 STDERR: Final = "stderr"
@@ -19,6 +19,13 @@ MODES: Final = tuple(_LOGGED)
 
 Log = Callable[[str], Awaitable[None]]
 """Shows one line at the resource."""
+
+
+def previous(state: Mapping[str, Any]) -> dict[str, str]:
+    """The variables that tell a command what the one before it wrote, unless its settings say otherwise."""
+    if state.get("addPreviousOutputInEnv") is False:
+        return {}
+    return {f"PULUMI_COMMAND_{name.upper()}": state[name] for name in (STDOUT, STDERR) if state.get(name)}
 
 
 @dataclass

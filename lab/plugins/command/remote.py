@@ -10,7 +10,7 @@ import asyncssh
 from asyncssh.packet import SSHPacket, String
 
 from lab.plugins.command.connection import Connection, Pause
-from lab.plugins.command.output import STDERR, STDOUT, Log, Output, failure, quoted
+from lab.plugins.command.output import STDERR, STDOUT, Log, Output, failure, previous, quoted
 from lab.plugins.server import PluginError
 
 _SIGNAL_BASE: Final = 128
@@ -43,7 +43,7 @@ async def run(command: str, state: Mapping[str, Any], log: Log, warn: Log, pause
         session = _Session(output)
         channel = _Channel(connection, asyncio.get_running_loop(), "strict", None, "strict", _WINDOW, _PACKET)
         channel.demanded = dict(state.get("environment") or {})
-        channel.wished = _previous(state)
+        channel.wished = previous(state)
         try:
             await channel.create(lambda: session, command, **_NOTHING_ELSE)
         except (asyncssh.Error, OSError) as error:
@@ -64,12 +64,6 @@ async def run(command: str, state: Mapping[str, Any], log: Log, warn: Log, pause
     if session.reason:
         raise PluginError(failure(session.reason, command, output))
     return {STDOUT: output.of(STDOUT), STDERR: output.of(STDERR)}
-
-
-def _previous(state: Mapping[str, Any]) -> dict[str, str]:
-    if state.get("addPreviousOutputInEnv") is False:
-        return {}
-    return {f"PULUMI_COMMAND_{name.upper()}": state[name] for name in (STDOUT, STDERR) if state.get(name)}
 
 
 class _Channel(asyncssh.SSHClientChannel[bytes]):

@@ -40,9 +40,46 @@ func runNode(role string, args []string) {
 	}
 }
 
-// runComponents brings the node up and returns when the group has ended.
+// runComponents brings the node up and returns when the group has ended. As in K3s, what systemd waits for is the control
+// plane, which needs nothing of registries.yaml: a broken one costs the machine its node, not the cluster its API.
 func runComponents(children *supervision.Group, cfg nodeconfig.Config, isServer bool, notify func()) error {
 	remountCgroups()
+	failed := make(chan error, 2)
+	parts := 1
+	go func() { failed <- startRuntime(children, cfg) }()
+	if isServer {
+		parts++
+		go func() { failed <- startServer(children, cfg, notify) }()
+	}
+	for range parts {
+		if err := <-failed; err != nil {
+			return err
+		}
+	}
+	if err := startAgent(children, cfg, isServer); err != nil {
+		return err
+	}
+	if !isServer {
+		notify()
+	}
+	supervision.Logf("up and running")
+	<-children.Context.Done()
+	return context.Cause(children.Context)
+}
+
+// startServer returns when the API server is ready, and has told systemd so.
+func startServer(children *supervision.Group, cfg nodeconfig.Config, notify func()) error {
+	if err := startControlPlane(children, cfg); err != nil {
+		return err
+	}
+	notify()
+	go keepManifests(children.Context, cfg)
+	go labelControlPlane(children.Context, cfg)
+	return nil
+}
+
+// startRuntime waits for a registries.yaml that can be read, or none, and starts containerd by it.
+func startRuntime(children *supervision.Group, cfg nodeconfig.Config) error {
 	registry, err := registries.Await(children.Context, cfg.PrivateRegistry, supervision.Logf)
 	if err != nil {
 		return err
@@ -53,35 +90,11 @@ func runComponents(children *supervision.Group, cfg nodeconfig.Config, isServer 
 	if err := writeContainerdConfig(cfg, registry); err != nil {
 		return err
 	}
-
-	// Containerd with its images and the control plane need nothing of each other.
-	failed := make(chan error, 2)
-	parts := 1
-	go func() { failed <- startContainerd(children, cfg) }()
-	if isServer {
-		parts++
-		go func() { failed <- startControlPlane(children, cfg) }()
-	}
-	for range parts {
-		if err := <-failed; err != nil {
-			return err
-		}
-	}
-	if err := startAgent(children, cfg, isServer); err != nil {
-		return err
-	}
-	if isServer {
-		go keepManifests(children.Context, cfg)
-		go labelControlPlane(children.Context, cfg)
-	}
-	notify()
-	supervision.Logf("up and running")
-	<-children.Context.Done()
-	return context.Cause(children.Context)
+	return startContainerd(children, cfg)
 }
 
-// takeNotifySocket takes systemd's readiness socket for the supervisor alone: the API server would report itself ready
-// on it, long before the node is.
+// takeNotifySocket takes systemd's readiness socket for the supervisor alone: a component that inherits it would report
+// itself ready on it, whatever the rest is doing.
 func takeNotifySocket() func() {
 	address := os.Getenv("NOTIFY_SOCKET")
 	os.Unsetenv("NOTIFY_SOCKET")

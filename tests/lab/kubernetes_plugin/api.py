@@ -4,11 +4,8 @@ What a kubelet and a load balancer would report is set by `Pretender`, through t
 """
 
 import contextlib
-import shutil
-import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +16,10 @@ from lab.pki import ClusterPki
 from lab.plugins.kubernetes import kubeconfig
 from lab.plugins.kubernetes.client import ApiError, Client, Kind, Object
 from lab.plugins.kubernetes.credentials import UnreachableError
+from tests.ports import free_ports
+from tests.waiting import wait_until
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 UNPULLABLE = "nowhere.invalid/none:1"
 """An image for which a pretended node has only an error."""
 
@@ -51,18 +50,18 @@ class KubernetesApi:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[KubernetesApi]:
+def running(folder: Path, etcd: str) -> Iterator[KubernetesApi]:
     """An API server with its state in `folder`; everything started here ends here."""
     k3s = toolchain.ensure(["k3s"])["k3s"]
     tls = folder / "tls"
     pki = ClusterPki.load(tls)
     for name, content in pki.server_files().items():
         (tls / name).write_bytes(content)
-    client_port, peer_port, api_port, manager_port = _free_ports(4)
+    client_port, peer_port, api_port, manager_port = free_ports(4)
     config = folder / "kubeconfig"
     config.write_text(pki.admin(server=f"https://127.0.0.1:{api_port}"))
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_process(folder / "etcd.log", _etcd(folder / "etcd", client_port, peer_port)))
+        stack.enter_context(_process(folder / "etcd.log", _etcd(etcd, folder / "etcd", client_port, peer_port)))
         stack.enter_context(_process(folder / "api.log", _api_server(k3s, tls, client_port, api_port)))
         client = Client(kubeconfig.resolve(str(config)))
         stack.callback(client.close)
@@ -71,10 +70,10 @@ def running(folder: Path) -> Iterator[KubernetesApi]:
         yield KubernetesApi(config, client)
 
 
-def _etcd(data: Path, client_port: int, peer_port: int) -> list[str]:
+def _etcd(program: str, data: Path, client_port: int, peer_port: int) -> list[str]:
     client, peer = f"http://127.0.0.1:{client_port}", f"http://127.0.0.1:{peer_port}"
     return [
-        shutil.which("etcd") or "etcd",
+        program,
         f"--data-dir={data}",
         f"--listen-client-urls={client}",
         f"--advertise-client-urls={client}",
@@ -123,19 +122,15 @@ def _controller_manager(k3s: Path, tls: Path, config: Path, port: int) -> list[s
 
 
 def _await_answer(client: Client, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
+    def answers() -> bool:
         try:
             client.request("GET", "/readyz")
             client.get(client.kind("v1", "Namespace"), "", "default")
-        except (ApiError, UnreachableError) as error:
-            if time.monotonic() > deadline:
-                tail = "\n".join(log.read_text().splitlines()[-20:])
-                message = f"the API server did not come up in {START_SECONDS:.0f} s: {error}\n{tail}"
-                raise TimeoutError(message) from error
-            time.sleep(0.2)
-        else:
-            return
+        except (ApiError, UnreachableError):
+            return False
+        return True
+
+    wait_until(answers, START_SECONDS, f"the API server is ready; {log} says why not", 0.2)
 
 
 @contextlib.contextmanager
@@ -149,12 +144,6 @@ def _process(log: Path, command: list[str]) -> Iterator[None]:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in sockets]
 
 
 class Pretender:
@@ -222,5 +211,4 @@ def delete_and_wait(api: KubernetesApi, kind: str, namespace: str, name: str) ->
     address = api.kind(kind)
     with contextlib.suppress(ApiError):
         api.client.delete(address, namespace, name, "Background")
-    while api.client.find(address, namespace, name) is not None:
-        time.sleep(0.1)
+    wait_until(lambda: api.client.find(address, namespace, name) is None, 60, f"{kind} {name} is gone")

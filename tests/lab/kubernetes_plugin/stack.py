@@ -1,20 +1,16 @@
 """A throwaway Pulumi project whose resources are what a test says, run by the real engine with the stand-in plugin."""
 
 import json
-import os
-import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lab import toolchain
-from lab.settings import PROJECT
+from lab.engine import Engine
 
+PROJECT_NAME = "stand-in"
 _PROGRAM = """\
 import json
 import pathlib
@@ -66,43 +62,28 @@ class Step:
 
 
 class Stack:
-    """One project and stack below `folder`."""
+    """One stack of the engine's, with its project below `folder`."""
 
-    def __init__(self, folder: Path, provider: Mapping[str, Any]) -> None:
-        tools = toolchain.ensure(["pulumi", "pulumi-language"])
+    def __init__(self, engine: Engine, name: str, folder: Path, provider: Mapping[str, Any]) -> None:
+        self._engine = engine
+        self._name = name
         self._project = folder / "project"
         self._project.mkdir(parents=True)
-        (folder / "backend").mkdir()
-        (self._project / "Pulumi.yaml").write_text("name: stand-in\nruntime: python\n")
+        (self._project / "Pulumi.yaml").write_text(f"name: {PROJECT_NAME}\nruntime: python\n")
         (self._project / "__main__.py").write_text(_PROGRAM)
         self.provider = dict(provider)
         self.resources: dict[str, dict[str, Any]] = {}
         self.outputs: dict[str, tuple[str, str]] = {}
-        folders = [str(path.parent) for path in tools.values()]
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("PULUMI_", "KUBECONFIG"))}
-        self._environment = {
-            **kept,
-            "PULUMI_HOME": str(folder / "home"),
-            "PULUMI_BACKEND_URL": f"file://{folder / 'backend'}",
-            "PULUMI_CONFIG_PASSPHRASE": "test",
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            # Shows the option --event-log.
-            "PULUMI_DEBUG_COMMANDS": "true",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), *folders, os.environ["PATH"]]),
-        }
-        _install_stand_in(folder / "home")
-        self.pulumi("stack", "init", "test")
+        engine.ensure_stack(name, self._project)
 
     def pulumi(self, *args: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """The CLI as it is."""
-        return subprocess.run(
-            ["pulumi", *args, "--non-interactive"],
-            cwd=self._project,
-            env={**self._environment, **(env or {})},
-            check=False,
-            capture_output=True,
-            text=True,
+        return self._engine.run(
+            [*args, "--stack", self._name, "--non-interactive"],
+            self._project,
+            # Shows the option --event-log.
+            extra_env={"PULUMI_DEBUG_COMMANDS": "true", **(env or {})},
+            capture=True,
             timeout=300,
         )
 
@@ -128,8 +109,7 @@ class Stack:
 
     def state(self) -> str:
         """The stack's state as it lies on disk."""
-        (file,) = Path(self._environment["PULUMI_BACKEND_URL"].removeprefix("file://")).rglob("stacks/**/test.json")
-        return file.read_text()
+        return (self._engine.backend / ".pulumi/stacks" / PROJECT_NAME / f"{self._name}.json").read_text()
 
     def resources_in_state(self) -> list[dict[str, Any]]:
         """The resources in the stack's state."""
@@ -145,12 +125,3 @@ class Stack:
         seconds = time.monotonic() - started
         events = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
         return Step(done.returncode == 0, done.stdout + done.stderr, seconds, events)
-
-
-def _install_stand_in(home: Path) -> None:
-    folder = home / "plugins" / f"resource-kubernetes-v{version('pulumi_kubernetes')}"
-    folder.mkdir(parents=True)
-    program = folder / "pulumi-resource-kubernetes"
-    run = [sys.executable, "-P", "-m", "lab.plugins.kubernetes"]
-    program.write_text(f'#!/bin/sh\nPYTHONPATH={shlex.quote(str(PROJECT))} exec {shlex.join(run)} "$@"\n')
-    program.chmod(0o755)

@@ -8,7 +8,7 @@ from tests.lab.kubernetes_plugin.api import KubernetesApi, Pretender
 from tests.lab.kubernetes_plugin.resources import SECRET_TEXT, add, add_claim, add_deployment, add_secret, annotate
 from tests.lab.kubernetes_plugin.stack import Stack
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.engine
 
 
 def test_changed_data_replaces_a_named_secret_deleting_it_first(stack: Stack, namespace: str) -> None:

@@ -6,7 +6,7 @@ from tests.lab.kubernetes_plugin.api import KubernetesApi, Pretender, delete_and
 from tests.lab.kubernetes_plugin.resources import SECRET_TEXT, add_deployment, add_secret, annotate
 from tests.lab.kubernetes_plugin.stack import Stack
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.engine
 
 
 def scale(api: KubernetesApi, namespace: str, replicas: int) -> None:

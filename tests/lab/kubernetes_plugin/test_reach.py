@@ -9,7 +9,7 @@ from tests.lab.kubernetes_plugin.api import KubernetesApi, Pretender
 from tests.lab.kubernetes_plugin.resources import LOAD_BALANCER, add, add_claim, add_class, add_deployment, add_secret
 from tests.lab.kubernetes_plugin.stack import Stack
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.engine
 
 
 def _kubeconfig(server: str) -> str:

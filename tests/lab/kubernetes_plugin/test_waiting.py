@@ -14,7 +14,7 @@ from tests.lab.kubernetes_plugin.resources import (
 )
 from tests.lab.kubernetes_plugin.stack import Stack
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.engine
 
 
 def test_a_changed_pod_template_is_rolled_out(

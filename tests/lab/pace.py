@@ -1,0 +1,30 @@
+"""Whether a run was as quick as promised, on a computer that may be doing other things as well."""
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The seconds that a run of the CLI takes just now which only reads the state."""
+
+    floor: float
+
+    def assert_kept(self, seconds: float, *, figure: float, times: float, waits: float = 0) -> None:
+        """Hold a run to its figure, in seconds, where nothing else was running; else to what the floor allows.
+
+        Args:
+            seconds: how long the run took.
+            figure: how long it may take on two idle cores.
+            times: how many floors it may take beside its waits.
+            waits: seconds that it waits for an answer that never comes, whatever the computer does.
+        """
+        load, cores = os.getloadavg()[0], os.cpu_count() or 1
+        allowed = waits + times * self.floor
+        words = (
+            f"{seconds:.1f} s; at most {figure:.0f} s on an idle computer, and {allowed:.1f} s at the present pace: "
+            f"{waits:.0f} s and {times:.0f} times a run that only reads ({self.floor:.2f} s); load {load:.1f}"
+        )
+        assert seconds <= allowed, words
+        if load < cores:
+            assert seconds <= figure, words

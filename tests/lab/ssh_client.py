@@ -1,0 +1,21 @@
+"""ssh(1) from the LAN, with the lab's agent and the published host keys and nothing of the user's."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from lab.machines import Machine
+from lab.pki import host_key_line
+from lab.settings import Lab
+
+
+def ssh(lab: Lab, machine: Machine, user: str, command: str, known_hosts: Path) -> subprocess.CompletedProcess[str]:
+    known_hosts.write_text(f"{machine.place.address} {host_key_line(machine.place)}\n")
+    options = ["-o", f"UserKnownHostsFile={known_hosts}", "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"]
+    return subprocess.run(
+        lab.in_lan("ssh", "-F", "/dev/null", *options, f"{user}@{machine.place.address}", command),
+        env={**os.environ, "SSH_AUTH_SOCK": str(lab.agent_socket)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
