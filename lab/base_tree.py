@@ -98,7 +98,16 @@ def _build(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="making-", dir=target.parent))
     tree = scratch / "tree"
-    command = ["mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", f"--customize-hook={HOOK}"]
+    # In a mount namespace of its own: killed, mmdebstrap leaves this computer's /sys and /dev/shm mounted in the tree, and
+    # whoever then clears the scratch folder away would clear those.
+    command = [
+        "unshare",
+        "--mount",
+        "mmdebstrap",
+        "--variant=minbase",
+        f"--include={','.join(PACKAGES)}",
+        f"--customize-hook={HOOK}",
+    ]
     sources = _sources(release)
     # With no index fetched yet, mmdebstrap's own knowledge of the release's mirrors has to do.
     command += [release, str(tree), "-"] if sources.strip() else [release, str(tree)]

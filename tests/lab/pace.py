@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pace:
-    """The seconds that a run of the CLI takes just now which only reads the state."""
+    """The seconds that a preview without changes takes just now: it starts what every run starts."""
 
     floor: float
 
@@ -23,7 +23,7 @@ class Pace:
         allowed = waits + times * self.floor
         words = (
             f"{seconds:.1f} s; at most {figure:.0f} s on an idle computer, and {allowed:.1f} s at the present pace: "
-            f"{waits:.0f} s and {times:.0f} times a run that only reads ({self.floor:.2f} s); load {load:.1f}"
+            f"{waits:.0f} s and {times:.0f} times a preview ({self.floor:.1f} s); load {load:.1f}"
         )
         assert seconds <= allowed, words
         if load < cores:

@@ -22,8 +22,10 @@ def test_a_second_up_changes_nothing_and_contacts_no_node(deployed: Deployed) ->
 
 
 def test_a_second_up_takes_at_most_six_seconds(deployed: Deployed) -> None:
-    pace = deployed.program.pace()
-    pace.assert_kept(deployed.program.up("--expect-no-changes").seconds, figure=6, times=14)
+    before = deployed.program.pace()
+    seconds = deployed.program.up("--expect-no-changes").seconds
+    slowest = max(before, deployed.program.pace(), key=lambda pace: pace.floor)
+    slowest.assert_kept(seconds, figure=6, times=2)
 
 
 def test_preview_of_another_size_shows_the_claim_alone(deployed: Deployed) -> None:

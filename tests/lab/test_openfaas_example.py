@@ -1,4 +1,6 @@
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -11,14 +13,18 @@ pytestmark = pytest.mark.lab
 EXAMPLE = PROJECT / "examples" / "openfaas"
 
 
-def test_the_consuming_stack_takes_over_what_it_needs(deployed: Deployed) -> None:
+def test_the_consuming_stack_takes_over_what_it_needs(deployed: Deployed, tmp_path: Path) -> None:
     program = deployed.program
-    program.engine.ensure_stack(STACK, EXAMPLE)
+    # A copy, as deep below a virtual environment: making a stack leaves its file in the project's folder.
+    project = tmp_path / "examples" / "openfaas"
+    shutil.copytree(EXAMPLE, project)
+    (tmp_path / ".venv").symlink_to(program.engine.venv)
+    program.engine.ensure_stack(STACK, project)
     try:
-        program.run("up", "--yes", "--skip-preview", project=EXAMPLE)
-        printed = program.run("stack", "output", "--json", project=EXAMPLE).text
+        program.run("up", "--yes", "--skip-preview", project=project)
+        printed = program.run("stack", "output", "--json", project=project).text
         assert json.loads(printed)["OPENFAAS_PREFIX"] == "registry.cube.local:5000/openfaas"
         authority = program.kubectl("-n", "openfaas-fn", "get", "configmap", "registry-authority", "-o", "json")
         assert json.loads(authority)["data"]["ca.crt"] == program.outputs()["caCertPem"]
     finally:
-        program.run("destroy", "--yes", "--skip-preview", project=EXAMPLE)
+        program.run("destroy", "--yes", "--skip-preview", project=project)
