@@ -98,8 +98,8 @@ def _build(target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="making-", dir=target.parent))
     tree = scratch / "tree"
-    # In a mount namespace of its own: killed, mmdebstrap leaves this computer's /sys and /dev/shm mounted in the tree, and
-    # whoever then clears the scratch folder away would clear those.
+    # In a mount namespace of its own: killed, mmdebstrap leaves this computer's /sys and /dev/shm mounted in the tree,
+    # and whoever then clears the scratch folder away would clear those.
     command = [
         "unshare",
         "--mount",
