@@ -117,7 +117,10 @@ def test_the_lock_of_a_living_run_is_waited_for_with_a_bound(node: Node) -> None
 
 def test_a_hangup_gives_the_lock_back(node: Node) -> None:
     (node.root / "run/k3s-registry.lock").symlink_to(str(os.getpid()))
+    # Under nohup(1) this process is deaf to hangups, and its children would inherit that.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     waiting = node.start("apply")
+    signal.signal(signal.SIGHUP, before)
     wait_until(lambda: signal.SIGHUP in caught(waiting.pid), 30, "the run has set its traps")
     (node.root / "run/k3s-registry.lock").unlink()
     waiting.send_signal(signal.SIGHUP)
