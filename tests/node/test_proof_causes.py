@@ -14,7 +14,7 @@ from tests.node.node import CA_FILE, CERTS, dash_only, executable
 from tests.ports import closed_port
 
 
-def sentence(bench: Bench, *expected: str, **changes: str) -> None:
+def assert_sentence(bench: Bench, *expected: str, **changes: str) -> None:
     text = bench.run(**({"wait_seconds": "1"} | changes)).sentence
     assert text.startswith("node cube01: ")
     for part in expected:
@@ -31,24 +31,26 @@ def port() -> Iterator[int]:
 def test_a_closed_port_is_named(bench: Bench, port: int) -> None:
     bench.point_at(port)
     bench.behave(service="127.0.0.1")
-    sentence(bench, f"port {port} of 127.0.0.1 is closed")
+    assert_sentence(bench, f"port {port} of 127.0.0.1 is closed")
 
 
 def test_a_closed_port_is_named_when_the_api_server_does_not_answer_either(bench: Bench, port: int) -> None:
     bench.point_at(port)
-    sentence(bench, f"port {port} of 127.0.0.1 is closed")
+    assert_sentence(bench, f"port {port} of 127.0.0.1 is closed")
 
 
 def test_another_address_of_the_load_balancer_is_named(curl_bench: Bench, port: int) -> None:
     curl_bench.point_at(port)
     curl_bench.behave(service="10.77.0.210")
-    sentence(curl_bench, "the load balancer gave service docker-registry/registry-service the address 10.77.0.210")
+    assert_sentence(
+        curl_bench, "the load balancer gave service docker-registry/registry-service the address 10.77.0.210"
+    )
 
 
 def test_a_load_balancer_that_gave_no_address_is_named(curl_bench: Bench, port: int) -> None:
     curl_bench.point_at(port)
     curl_bench.behave(service="")
-    sentence(curl_bench, "the load balancer gave no address")
+    assert_sentence(curl_bench, "the load balancer gave no address")
 
 
 def test_the_node_asks_as_kubelet_which_address_was_given(curl_bench: Bench, port: int) -> None:
@@ -69,7 +71,7 @@ def test_silence_is_named(curl_bench: Bench) -> None:
             filler.setblocking(False)  # noqa: FBT003  # the standard library's signature
             filler.connect_ex(silent.getsockname())
         curl_bench.point_at(silent.getsockname()[1])
-        sentence(curl_bench, "127.0.0.1 does not answer on port", wait_seconds="1")
+        assert_sentence(curl_bench, "127.0.0.1 does not answer on port", wait_seconds="1")
         for filler in fillers:
             filler.close()
 
@@ -83,17 +85,17 @@ def test_a_certificate_out_of_its_time_is_named(
     bench: Bench, start: dt.datetime, end: dt.datetime, expected: str
 ) -> None:
     bench.serve(bench.authority.server(names=(HOST,), start=start, end=end))
-    sentence(bench, expected, "clock")
+    assert_sentence(bench, expected, "clock")
 
 
 def test_a_certificate_of_another_authority_is_named(bench: Bench, second_authority: Authority) -> None:
     bench.serve(second_authority.server(names=(HOST,)))
-    sentence(bench, "unknown authority")
+    assert_sentence(bench, "unknown authority")
 
 
 def test_a_certificate_for_other_names_is_named(bench: Bench) -> None:
     bench.serve(bench.authority.server(names=("other.local",), addresses=("10.0.0.1",)))
-    sentence(bench, "is for other names than registry.cube.local and 127.0.0.1")
+    assert_sentence(bench, "is for other names than registry.cube.local and 127.0.0.1")
 
 
 def test_a_port_that_speaks_no_tls_is_named(curl_bench: Bench) -> None:
@@ -113,57 +115,57 @@ def test_a_port_that_speaks_no_tls_is_named(curl_bench: Bench) -> None:
 
         threading.Thread(target=talk, daemon=True).start()
         curl_bench.point_at(plain.getsockname()[1])
-        sentence(curl_bench, "answers without TLS")
+        assert_sentence(curl_bench, "answers without TLS")
         plain.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_registry_that_asks_for_credentials_is_named_at_once(bench: Bench) -> None:
     bench.store.refuse = 401
     bench.serve()
-    sentence(bench, "asks for credentials", wait_seconds="60")
+    assert_sentence(bench, "asks for credentials", wait_seconds="60")
 
 
 def test_a_registry_that_takes_nothing_is_named_at_once(bench: Bench) -> None:
     bench.store.read_only = True
     bench.serve()
-    sentence(bench, "answered 405", wait_seconds="60")
+    assert_sentence(bench, "answered 405", wait_seconds="60")
 
 
 def test_a_registry_that_stays_broken_is_named(curl_bench: Bench) -> None:
     curl_bench.store.failures = 1000
     curl_bench.serve()
-    sentence(curl_bench, "answered 503")
+    assert_sentence(curl_bench, "answered 503")
 
 
 def test_a_name_that_does_not_resolve_is_named(curl_bench: Bench) -> None:
     curl_bench.serve()
     curl_bench.node.write("/etc/hosts", "127.0.0.1 localhost\n")
-    sentence(curl_bench, "the name registry.cube.local does not resolve", wait_seconds="30")
+    assert_sentence(curl_bench, "the name registry.cube.local does not resolve", wait_seconds="30")
 
 
 def test_a_name_that_leads_elsewhere_is_named(curl_bench: Bench) -> None:
     curl_bench.serve()
     curl_bench.node.write("/etc/hosts", f"127.0.0.2 {HOST}\n127.0.0.1 {HOST}\n")
-    sentence(curl_bench, "the name registry.cube.local leads to 127.0.0.2 127.0.0.1", wait_seconds="30")
+    assert_sentence(curl_bench, "the name registry.cube.local leads to 127.0.0.2 127.0.0.1", wait_seconds="30")
 
 
 def test_the_system_resolver_is_asked_where_there_is_one(curl_bench: Bench, tmp_path: Path) -> None:
     curl_bench.serve()
     curl_bench.behave(errors=["something"] * 9)
     executable(tmp_path / "clients/getent", "#!/bin/sh\necho '10.9.9.9 STREAM registry.cube.local'\n")
-    sentence(curl_bench, "the name registry.cube.local leads to 10.9.9.9;", wait_seconds="30")
+    assert_sentence(curl_bench, "the name registry.cube.local leads to 10.9.9.9;", wait_seconds="30")
 
 
 def test_a_missing_hosts_toml_is_named(curl_bench: Bench) -> None:
     port = curl_bench.serve()
     (curl_bench.node.root / CERTS[1:] / f"{HOST}:{port}/hosts.toml").unlink()
-    sentence(curl_bench, "hosts.toml is missing", wait_seconds="30")
+    assert_sentence(curl_bench, "hosts.toml is missing", wait_seconds="30")
 
 
 def test_a_ca_file_of_another_authority_is_named(curl_bench: Bench, second_authority: Authority) -> None:
     curl_bench.serve()
     curl_bench.node.write(CA_FILE, second_authority.pem)
-    sentence(curl_bench, "unknown authority", wait_seconds="30")
+    assert_sentence(curl_bench, "unknown authority", wait_seconds="30")
 
 
 @dash_only
@@ -180,9 +182,9 @@ def test_a_ca_file_of_another_authority_is_named(curl_bench: Bench, second_autho
 def test_what_containerd_reports_is_explained(curl_bench: Bench, error: str, expected: str) -> None:
     curl_bench.serve()
     curl_bench.behave(errors=[error] * 50)
-    sentence(curl_bench, expected, wait_seconds="6")
+    assert_sentence(curl_bench, expected, wait_seconds="6")
 
 
 def test_a_node_without_k3s_is_refused(bare: Bench) -> None:
     (bare.node.root / "usr/local/bin/k3s").unlink()
-    sentence(bare, "found no k3s command")
+    assert_sentence(bare, "found no k3s command")
