@@ -8,7 +8,7 @@ import pytest
 
 from components.node_script import render
 from tests.node.authority import Authority
-from tests.node.node import HOSTS_TOML, REGISTRIES_YAML, REGISTRY, executable, trust
+from tests.node.node import CONFIGS_ENTRY, HOSTS_TOML, MIRRORS_ENTRY, REGISTRY, executable, trust
 from tests.node.test_trust_store import TOOL
 
 CHROOT = r"""set -eu
@@ -59,7 +59,8 @@ def test_a_whole_debian_gets_every_file_back(tmp_path: Path, authority: Authorit
         "system_trust": "true",
         "ca_file": "/etc/rancher/k3s/k3s-registry-ca.crt",
         **trust(authority),
-        "registries_yaml": REGISTRIES_YAML,
+        "mirrors_entry": MIRRORS_ENTRY,
+        "configs_entry": CONFIGS_ENTRY,
         "hosts_toml": HOSTS_TOML,
     }
     (files / "script").write_text(render("trust.sh", settings))
