@@ -1,7 +1,7 @@
 """Nodes: what each machine is told, and the command that tells it.
 
-Every node gets the authorities' certificates, the registry's name in its hosts file, our entries in its registries.yaml,
-and the hosts.toml that K3s would render from them. No private key reaches a node. What happens there is in `node/trust.sh`.
+Every node gets the authorities' certificates, the registry's name in its hosts file, our entries in its registries.yaml
+and the hosts.toml that K3s would render from them. No private key reaches a node. What happens there: `node/trust.sh`.
 """
 
 import hashlib

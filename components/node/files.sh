@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154,SC2329  # joined with the other parts
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # joined with the other parts
 # The files of a node, and what becomes of one: replaced by rename, so that a crash leaves it wholly old or wholly new.
 
 note() {
