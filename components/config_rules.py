@@ -16,6 +16,7 @@ _IMAGE: Final = re.compile(
 _DNS_NAME_CHARACTERS: Final = 253
 _HOST_KEY_FIELDS: Final = 2
 _NOTE_CHARACTERS: Final = 100
+_GENERATION_CHARACTERS: Final = 40
 HOST_KEY_TYPES: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 
 
@@ -67,6 +68,13 @@ def address(value: str) -> str | None:
     if parsed.is_unspecified or parsed.is_loopback or parsed.is_multicast or parsed.is_link_local:
         return "it must be an address that other machines reach: not loopback, link-local, multicast or unspecified"
     return None
+
+
+def generation(value: str) -> str | None:
+    """The name of an authority's generation; it stands in a common name, which holds 64 characters (RFC 5280)."""
+    if _LABEL.fullmatch(value) and len(value) <= _GENERATION_CHARACTERS:
+        return None
+    return f"it must be lower-case letters, digits and hyphens, at most {_GENERATION_CHARACTERS}"
 
 
 def host(value: str) -> str | None:
