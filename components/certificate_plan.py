@@ -105,6 +105,7 @@ def _external(section: Section, top: Section, authorities: tuple[str, ...], issu
     if generation not in authorities:
         rule = "it must be one of certificates.authorities"
         section.refuse("external", f"found {shown(generation)}", rule, authorities[0])
+        return None
     if generation == issuer and not key:
         top.refuse("caPrivateKey", "is missing", f"the issuer {issuer} is certificates.external", _SET_KEY)
     if key and not _PRIVATE_KEY.match(key.strip()):

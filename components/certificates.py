@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 import re
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,6 +57,7 @@ class Certificates(pulumi.ComponentResource):
     def __init__(self, name: str, args: CertificatesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:Certificates", name, {}, opts)
         self._name = name
+        self._request_name = f"{name}-server-request"
         self._plan = plan = args.plan
         self._issuance = Issuance()
         authorities = {generation: self._authority(generation, args) for generation in plan.authorities}
@@ -66,9 +68,8 @@ class Certificates(pulumi.ComponentResource):
             ecdsa_curve=plan.curve.value,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        request_name = f"{name}-server-request"
         request = tls.CertRequest(
-            request_name,
+            self._request_name,
             private_key_pem=server_key.private_key_pem,
             subject=server_subject(args.hostname),
             dns_names=list(args.dns_names),
@@ -77,11 +78,11 @@ class Certificates(pulumi.ComponentResource):
                 parent=self,
                 # After the issuer: a request without one in the state means a stack that had another issuer before.
                 depends_on=issuer.resources,
-                hooks=self._issuance.watch(request_name),
+                hooks=self._issuance.watch(self._request_name),
             ),
         )
         checked = pulumi.Output.all(issuer.certificate_pem, request.cert_request_pem).apply(
-            lambda _: self._refuse_untrusted_issuer(), run_with_unknowns=True
+            self._refuse_untrusted_issuer, run_with_unknowns=True
         )
         server_name = f"{name}-server"
         server = tls.LocallySignedCert(
@@ -174,17 +175,20 @@ class Certificates(pulumi.ComponentResource):
     def _authority_name(self, generation: str) -> str:
         return f"{self._name}-authority-{generation}"
 
-    def _refuse_untrusted_issuer(self) -> None:
+    def _refuse_untrusted_issuer(self, pems: Sequence[object]) -> None:
         """Refuse an issuer that is made by the same `up` which already has a registry to serve.
+
+        Args:
+            pems: the issuer's certificate and the server's request; what is not known is no text.
 
         Raises:
             pulumi.RunError: nodes that trust the former issuer alone would meet a certificate of the new one.
 
         """
         issuer = self._plan.issuer
-        if self._issuance.makes(self._authority_name(issuer)) and not self._issuance.makes(
-            f"{self._name}-server-request"
-        ):
+        # With --target, a request that is left out is neither made nor known.
+        requested_before = isinstance(pems[1], str) and not self._issuance.makes(self._request_name)
+        if self._issuance.makes(self._authority_name(issuer)) and requested_before:
             message = (
                 f"certificates.issuer: found {issuer!r}, which this `up` would only make; every node must trust an "
                 f"authority before it signs, or pulls fail meanwhile; keep the former issuer, add {issuer} to "
@@ -194,7 +198,7 @@ class Certificates(pulumi.ComponentResource):
 
     def _announce(self) -> None:
         made = self._issuance.makes
-        if made(f"{self._name}-server") and not made(f"{self._name}-server-request"):
+        if made(f"{self._name}-server") and not made(self._request_name):
             pulumi.log.warn(
                 f"the server certificate is issued anew by this `up`, signed by authority {self._plan.issuer}: the one "
                 f"in force ends within certificates.renewDays ({self._plan.renew_days} days; `pulumi stack output "

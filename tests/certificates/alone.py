@@ -117,10 +117,16 @@ class Alone:
         assert done.returncode == 0, done.stderr
         return Issued(json.loads(done.stdout))
 
+    def _resources(self) -> list[dict[str, Any]]:
+        resources: list[dict[str, Any]] = json.loads(self.pulumi("stack", "export").stdout)["deployment"]["resources"]
+        return resources
+
+    def urns(self) -> list[str]:
+        return [entry["urn"] for entry in self._resources()]
+
     def protected(self) -> set[str]:
         """Names of the resources that the state protects."""
-        resources = json.loads(self.pulumi("stack", "export").stdout)["deployment"]["resources"]
-        return {entry["urn"].rpartition("::")[2] for entry in resources if entry.get("protect")}
+        return {entry["urn"].rpartition("::")[2] for entry in self._resources() if entry.get("protect")}
 
 
 def said(done: CompletedProcess[str]) -> str:

@@ -3,7 +3,7 @@
 import copy
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,21 +47,37 @@ class Program:
         path.write_text(yaml.safe_dump(document))
         return path
 
-    def run(self, *args: str, config: Path | None = None, expect: int | None = 0) -> Result:
+    def run(
+        self,
+        *args: str,
+        config: Path | None = None,
+        expect: int | None = 0,
+        environment: Mapping[str, str] | None = None,
+    ) -> Result:
         """One CLI run on the lab's stack; fails the test when the exit status is not the expected one."""
         chosen = ["--config-file", str(config)] if config else []
         started = time.monotonic()
         done = self.engine.run(
-            [*args, "--stack", STACK, *chosen], netns=self.lab.lan_namespace_path, capture=True, timeout=300
+            [*args, "--stack", STACK, *chosen],
+            netns=self.lab.lan_namespace_path,
+            extra_env=environment,
+            capture=True,
+            timeout=300,
         )
         result = Result(done.returncode, done.stdout + done.stderr, time.monotonic() - started)
         self.printed.append(result.text)
         assert expect is None or result.status == expect, f"pulumi {' '.join(args)}:\n{result.text}"
         return result
 
-    def up(self, *args: str, config: Path | None = None, expect: int | None = 0) -> Result:
+    def up(
+        self,
+        *args: str,
+        config: Path | None = None,
+        expect: int | None = 0,
+        environment: Mapping[str, str] | None = None,
+    ) -> Result:
         """`pulumi up` without a preview before it."""
-        return self.run("up", "--yes", "--skip-preview", *args, config=config, expect=expect)
+        return self.run("up", "--yes", "--skip-preview", *args, config=config, expect=expect, environment=environment)
 
     def planned(self, config: Path) -> dict[str, str]:
         """What a preview would do, by resource name; what stays as it is, is left out."""
