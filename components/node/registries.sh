@@ -19,7 +19,7 @@ readable() {
 function fault(what) {
 printf "found %s in line %d of /etc/rancher/k3s/registries.yaml; it must be UTF-8 text; take that out of the line\n", what, line
 failed = 1
-exit 1
+exit 9
 }
 BEGIN { line = 1; low = 128; high = 191 }
 { for (i = 1; i <= NF; i++) {
@@ -41,17 +41,18 @@ last = v
 END { if (!failed && more) fault("a byte that is not UTF-8") }'
 }
 
-# merged VERB: registries.yaml without what is ours, and with it again unless VERB is `remove`; or the reason why not.
+# merged VERB: registries.yaml without what is ours, and with it again unless VERB is `remove`; or, with status 9,
+# the reason why not.
 merged() {
 	from=$yaml absent='' open=''
 	[ -e "$yaml" ] || from=/dev/null absent=1
-	[ "$1" = remove ] || readable "$from" || return 1
+	[ "$1" = remove ] || readable "$from" || return
 	[ -z "$(tail -c1 "$from")" ] || open=1
 	mirrors_entry=$mirrors_entry configs_entry=$configs_entry awk -v verb="$1" -v made="$registry_file_marker" \
 		-v absent="$absent" -v open="$open" -v host="$registry" '
 function fault(place, what, rule) {
 print "found " what " in line " place " of /etc/rancher/k3s/registries.yaml; " rule
-exit 1
+exit 9
 }
 
 function plain(s) {
@@ -226,12 +227,16 @@ if (separator && !(open && n)) print ""
 }' "$from"
 }
 
-# Leaves in $work/registries what is to be written.
+# Leaves in $work/registries what is to be written, or the reason why it is refused. Any other failure ends the run: half a
+# file, which may hold passwords, is no reason to print.
 registries_wanted() {
 	if [ "$verb" = remove ] && ! grep -qs 'k3s-registry' "$yaml"; then
 		[ ! -e "$yaml" ] || cp "$yaml" "$work/registries"
 	else
-		merged "$verb" >"$work/registries"
+		merged=0
+		merged "$verb" >"$work/registries" || merged=$?
+		[ "$merged" = 0 ] || [ "$merged" = 9 ] || exit 1
+		return "$merged"
 	fi
 }
 

@@ -5,7 +5,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import yaml
@@ -17,6 +17,7 @@ from tests.node.node import CA_FILE, CONFIGS_ENTRY, MIRRORS_ENTRY, REGISTRY, She
 from tests.node.registries_files import files, heaps
 
 PART = Path(__file__).parents[2] / "components/node/registries.sh"
+REFUSED = 9
 OURS: dict[str, dict[str, Any]] = {
     "mirrors": {REGISTRY: {"endpoint": [f"https://{REGISTRY}"]}},
     "configs": {REGISTRY: {"tls": {"ca_file": CA_FILE}}},
@@ -34,19 +35,26 @@ class Part:
     root: Path
     wharfie: Path
 
-    def merged(self, verb: str, content: bytes) -> bytes | None:
-        """The file as it would be written, or None where it is refused."""
+    def run(self, verb: str, content: bytes, output: int | IO[bytes] = subprocess.PIPE) -> tuple[int, bytes]:
+        """Exit status, and the file as it would be written or the reason why it is refused."""
         (self.root / "etc/rancher/k3s/registries.yaml").write_bytes(content)
         variables = {"root": str(self.root), "registry": REGISTRY, "LC_ALL": "C"}
         entries = {"mirrors_entry": MIRRORS_ENTRY, "configs_entry": CONFIGS_ENTRY}
         done = subprocess.run(
             [*self.shell.argv, "-euc", f'{PART.read_text()}\nmerged "$1"', "sh", verb],
             env={"PATH": str(self.shell.tools), **variables, **entries},
-            capture_output=True,
+            stdout=output,
+            stderr=subprocess.PIPE,
             check=False,
         )
-        assert done.stderr == b""
-        return done.stdout if done.returncode == 0 else None
+        assert (done.stderr == b"") is (done.returncode in {0, REFUSED})
+        return done.returncode, done.stdout
+
+    def merged(self, verb: str, content: bytes) -> bytes | None:
+        """The file as it would be written, or None where it is refused."""
+        status, text = self.run(verb, content)
+        assert status in {0, REFUSED}
+        return None if status else text
 
     def parsed_by_k3s(self, content: bytes) -> dict[str, Any] | None:
         file = self.root / "parsed.yaml"
@@ -138,3 +146,10 @@ def test_the_ends_of_a_file_come_back_as_they_were(part: Part, before: bytes) ->
     assert after is not None
     assert yaml.safe_load(after) == union(yaml.safe_load(before) or {})
     check_merge(part, before, after)
+
+
+@pytest.mark.parametrize("content", [b"mirrors:\n", b"mirrors: {}\n"])
+def test_a_full_disk_is_neither_a_merge_nor_a_refusal(part: Part, content: bytes) -> None:
+    with Path("/dev/full").open("wb") as full:
+        status, _ = part.run("apply", content, full)
+    assert status not in {0, REFUSED}

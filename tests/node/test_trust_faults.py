@@ -92,6 +92,16 @@ def test_a_full_disk_is_one_sentence_and_no_half_file(node: Node, wrap: Callable
     assert contents(node) == before
 
 
+@dash_only
+def test_a_merge_that_is_cut_short_shows_nothing_of_the_file(node: Node, wrap: Callable[[str, str], None]) -> None:
+    node.write("/etc/rancher/k3s/registries.yaml", "configs:\n  a: {auth: {password: hunter2}}\n")
+    before = node.tree()
+    wrap("awk", 'case $* in *made=*) echo hunter2; exit 2 ;; esac; exec "$real" "$@"')
+    sentence = node.run("apply").sentence
+    assert "hunter2" not in sentence
+    assert node.tree() == before
+
+
 def test_two_applies_at_once_end_well(node: Node) -> None:
     runs = [node.start("apply") for _ in range(3)]
     outputs = [run.communicate(timeout=60) for run in runs]
