@@ -1,12 +1,9 @@
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lab.engine import Engine
-from lab.plugin_store import DISTRIBUTIONS
-from tests.engine.conftest import refuse
+from tests.stand_ins import engine_with_stand_ins
 
 from .alone import Alone, Issued
 
@@ -20,17 +17,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """The real CLI with the stand-ins: only they have a clock that can be moved."""
-    state = tmp_path_factory.mktemp("certificates")
-    made = replace(Engine.at(state), cache=state / "cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(state / "nobody"))
-        patch.delenv("PULUMI_HOME", raising=False)
-        for plugin in made._store.wanted():
-            refuse(made.cache, plugin)
-        assert made.install_plugins() == dict.fromkeys(DISTRIBUTIONS, "stand-in")
-        yield made
+    return engine_with_stand_ins(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="session")
