@@ -102,3 +102,23 @@ def test_destroy_keeps_the_issuer_until_protection_is_switched_off(alone: Alone)
     alone.up({**ONE, "protect": False})
     done = alone.pulumi("destroy", "--yes", "--skip-preview")
     assert done.returncode == 0, said(done)
+
+
+def test_what_a_destroy_has_kept_is_the_issuer_of_the_next_up(alone: Alone) -> None:
+    alone.up(ONE)
+    before = alone.issued().bundle
+    done = alone.pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected")
+    assert done.returncode == 0, said(done)
+    alone.up(ONE)
+    assert alone.issued().bundle == before
+
+
+def test_a_servers_key_is_replaced_without_a_change_of_trust(alone: Alone) -> None:
+    alone.up(ONE)
+    before = alone.issued()
+    [urn] = [urn for urn in alone.urns() if urn.endswith("::registry-certificates-server-key")]
+    done = alone.pulumi("up", "--yes", "--skip-preview", "--replace", urn)
+    assert done.returncode == 0, said(done)
+    after = alone.issued()
+    assert after.server.public_key() != before.server.public_key()
+    assert after.bundle == before.bundle
