@@ -12,7 +12,7 @@ from .deployed import Deployed
 from .node_files import containing
 from .program import Program
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 CLAIM = "docker-registry/longhorn-docker-registry-pvc"
 
 

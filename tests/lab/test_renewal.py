@@ -11,7 +11,7 @@ from .deployed import Deployed
 from .node_files import snapshot
 from .pulling import Pulling
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 PAST = {VARIABLE: f"-{71 * 86400}"}
 
 

@@ -14,7 +14,7 @@ from .interrupting import up_cut_off
 from .node_files import containing
 from .pulling import Pulling
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 LEAST_PULLS = 5
 
 
