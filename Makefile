@@ -1,6 +1,6 @@
 # Two commands matter: `make up` and `make test`. Everything they need, they install or build themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup up preview down show enter test lint
+.PHONY: help setup up preview down show enter test long lint
 
 PYTHON := .venv/bin/python
 ARGS ?=
@@ -45,4 +45,8 @@ lint: setup ## Types, style and shell scripts
 
 test: lint ## Every test, the lab's too; ARGS='...' goes to pytest
 	@$(PYTHON) -m lab prepare
-	@$(PYTHON) -m pytest $(WORKERS) $(ARGS)
+	@$(PYTHON) -m pytest $(WORKERS) -m "not long" $(ARGS)
+
+long: setup ## What takes minutes on its own: rotation and renewal of certificates under load (root)
+	@$(PYTHON) -m lab prepare
+	@$(PYTHON) -m pytest -m long $(ARGS)

@@ -18,7 +18,11 @@ cluster = kubernetes.Provider(
 )
 stack = RegistryStack(
     "registry",
-    RegistryStackArgs(config=config, ssh_private_key=config_source.secret("sshPrivateKey")),
+    RegistryStackArgs(
+        config=config,
+        ssh_private_key=config_source.secret("sshPrivateKey"),
+        external_authority_key=config_source.secret("caPrivateKey"),
+    ),
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )
 for name, value in stack.outputs.items():

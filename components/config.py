@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from components import certificate_plan
 from components import config_rules as rules
+from components.certificate_plan import CertificatePlan
 from components.config_section import REQUIRED, Problem, Section, shown
 
 DEFAULT_PORT: Final = 5000
-DAYS_PER_YEAR: Final = 365
-LONGEST_SERVER_DAYS: Final = 397
-"""Longest life of a server certificate that clients accept (CA/Browser Forum, Baseline Requirements 6.3.2: 398 days,
-less one for rounding)."""
-SECRET_KEYS: Final = ("sshPrivateKey", "kubeconfig")
+SECRET_KEYS: Final = ("sshPrivateKey", "kubeconfig", "caPrivateKey")
 _HIGHEST_PORT: Final = 65535
 _HOST_KEY_EXAMPLE: Final = "the line that `ssh-keyscan -t ed25519 HOST` prints, without the host name"
 
@@ -98,17 +96,6 @@ class Storage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CertificatePlan:
-    """Which authorities nodes trust, which one signs, and how long things last."""
-
-    authorities: tuple[str, ...]
-    issuer: str
-    authority_years: int
-    server_days: int
-    renew_days: int
-
-
-@dataclass(frozen=True, kw_only=True)
 class Kubernetes:
     """Which cluster; None means the ambient kubeconfig's choice."""
 
@@ -172,7 +159,7 @@ def parse(values: Mapping[str, Any], *, encrypted: Collection[str] = ()) -> Stac
         image_pull_policy=top.choice("imagePullPolicy", ImagePullPolicy.IF_NOT_PRESENT),
         node_selector=top.labels("nodeSelector", {"node-type": "worker"}),
         load_balancer=top.choice("loadBalancer", LoadBalancer.METALLB),
-        certificates=_certificates(top.section("certificates")),
+        certificates=certificate_plan.read(top.section("certificates"), top),
         system_trust=top.boolean("systemTrust", default=True),
         rollout=top.choice("rollout", Rollout.PARALLEL),
         audit=top.text("audit", "", rules.note, "2026-01-31"),
@@ -236,32 +223,6 @@ def _storage(section: Section) -> Storage:
     )
     section.finish()
     return storage
-
-
-def _certificates(section: Section) -> CertificatePlan:
-    authorities = section.texts("authorities", rules.label, "[one]") or ("one",)
-    server_days = section.integer("serverDays", LONGEST_SERVER_DAYS, 1, LONGEST_SERVER_DAYS)
-    plan = CertificatePlan(
-        authorities=authorities,
-        # With several there is no default: whoever adds one must not change the signer in the same step by the order.
-        issuer=section.text(
-            "issuer", authorities[0] if len(authorities) == 1 else REQUIRED, rules.label, authorities[0]
-        ),
-        authority_years=section.integer("authorityYears", 10, 1, 30),
-        server_days=server_days,
-        renew_days=section.integer("renewDays", min(30, server_days // 2), 0, LONGEST_SERVER_DAYS),
-    )
-    if plan.issuer and plan.issuer not in authorities:
-        rule = "it must be one of certificates.authorities, or nodes would not trust the registry"
-        section.refuse("issuer", f"found {shown(plan.issuer)}", rule, authorities[0])
-    if server_days >= plan.authority_years * DAYS_PER_YEAR:
-        rule = f"it must end before its authority does ({plan.authority_years} years)"
-        section.refuse("serverDays", f"found {server_days}", rule, str(DAYS_PER_YEAR * plan.authority_years - 1))
-    if plan.renew_days >= server_days:
-        rule = f"it must be less than serverDays ({server_days}), or every `up` would renew the certificate"
-        section.refuse("renewDays", f"found {plan.renew_days}", rule, str(server_days // 2))
-    section.finish()
-    return plan
 
 
 def _compare(top: Section, config: StackConfig) -> None:

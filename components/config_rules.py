@@ -16,6 +16,7 @@ _IMAGE: Final = re.compile(
 _DNS_NAME_CHARACTERS: Final = 253
 _HOST_KEY_FIELDS: Final = 2
 _NOTE_CHARACTERS: Final = 100
+_GENERATION_CHARACTERS: Final = 40
 HOST_KEY_TYPES: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 
 
@@ -79,6 +80,13 @@ def canonical(value: str) -> str:
         return str(ipaddress.ip_address(value))
     except ValueError:
         return value.lower()
+
+
+def generation(value: str) -> str | None:
+    """The name of an authority's generation; it stands in a common name, which holds 64 characters (RFC 5280)."""
+    if _LABEL.fullmatch(value) and len(value) <= _GENERATION_CHARACTERS:
+        return None
+    return f"it must be lower-case letters, digits and hyphens, at most {_GENERATION_CHARACTERS}"
 
 
 def host(value: str) -> str | None:

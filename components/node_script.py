@@ -11,6 +11,8 @@ from typing import Final
 
 _SETTING_NAME: Final = re.compile(r"[a-z][a-z_]*")
 _ONLY_COMMENT: Final = re.compile(r"^\s*#.*$")
+_PARTS: Final = {"trust.sh": ("run.sh", "files.sh", "store.sh", "hosts.sh", "registries.sh", "trust.sh")}
+"""Scripts of several files, in the order in which they are joined; any other is one file."""
 
 
 def command(action: str) -> str:
@@ -25,7 +27,7 @@ def render(script: str, settings: Mapping[str, str]) -> str:
     compressed, since the state keeps this text once for every node and is written anew after every step.
 
     Args:
-        script: name of a file in `components/node`.
+        script: name of a script in `components/node`.
         settings: shell variables the script reads.
 
     """
@@ -44,9 +46,14 @@ def _assignment(name: str, value: str) -> str:
     return f"{name}={shlex.quote(value)}"
 
 
+def source(script: str) -> str:
+    """A script as it was written, its parts joined."""
+    folder = resources.files("components") / "node"
+    return "\n".join((folder / part).read_text(encoding="utf-8") for part in _PARTS.get(script, (script,)))
+
+
 @cache
 def _packed(script: str) -> str:
-    text = (resources.files("components") / "node" / script).read_text(encoding="utf-8")
-    kept = [line.strip() for line in text.splitlines() if line.strip() and not _ONLY_COMMENT.match(line)]
+    kept = [line.strip() for line in source(script).splitlines() if line.strip() and not _ONLY_COMMENT.match(line)]
     # mtime=0: the same script must give the same text, or every preview shows a change.
     return base64.b64encode(gzip.compress("\n".join(kept).encode() + b"\n", 9, mtime=0)).decode()

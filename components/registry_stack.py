@@ -27,6 +27,8 @@ class RegistryStackArgs:
     config: StackConfig
     ssh_private_key: pulumi.Input[str] | None = None
     """Key for the nodes' SSH servers; None leaves the choice to the agent."""
+    external_authority_key: pulumi.Input[str] | None = None
+    """Key of the authority that was made elsewhere, if there is one."""
 
 
 class RegistryStack(pulumi.ComponentResource):
@@ -52,6 +54,7 @@ class RegistryStack(pulumi.ComponentResource):
                 dns_names=(*trust.names, *service_names(config.namespace)),
                 ip=config.ip,
                 plan=config.certificates,
+                external_key_pem=args.external_authority_key or "",
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -89,6 +89,25 @@ def test_the_http_secret_goes_in_as_a_secret(build: Build, config: dict[str, Any
     assert whole or SECRET_SIGNATURE in data["http.secret"]
 
 
+def test_the_issuer_alone_is_protected_so_that_a_generation_can_be_dropped(
+    build: Build, config: dict[str, Any]
+) -> None:
+    config["certificates"] = {"authorities": ["one", "two"], "issuer": "two"}
+    recorded = build(config).by_name
+    protected = {name for name, request in recorded.items() if name.startswith("registry-certif") and request.protect}
+    assert protected == {"registry-certificates-authority-two", "registry-certificates-authority-two-key"}
+    config["certificates"]["protect"] = False
+    assert not any(request.protect for name, request in build(config).by_name.items() if "authority" in name)
+
+
+def test_an_authority_ignores_every_change_of_plan(build: Build, config: dict[str, Any]) -> None:
+    name = "registry-certificates-authority-one"
+    recorded = build(config).by_name
+    certificate, key = recorded[name], recorded[f"{name}-key"]
+    assert set(inputs(certificate)) - {"privateKeyPem", "isCaCertificate"} <= set(certificate.ignoreChanges)
+    assert "ecdsaCurve" in key.ignoreChanges
+
+
 def test_the_claim_is_protected_as_the_stack_says(build: Build, config: dict[str, Any]) -> None:
     for name in ("registry-server-claim", "registry-server-namespace"):
         assert build(config).by_name[name].protect, f"{name}: the images would go with it"

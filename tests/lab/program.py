@@ -4,7 +4,7 @@ import copy
 import json
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,21 +53,32 @@ class Program:
         path.write_text(yaml.safe_dump(document))
         return path
 
-    def run(self, *args: str, config: Path | None = None, expect: int | None = 0, project: Path = PROJECT) -> Result:
+    def run(
+        self,
+        *args: str,
+        config: Path | None = None,
+        expect: int | None = 0,
+        project: Path = PROJECT,
+        environment: Mapping[str, str] | None = None,
+    ) -> Result:
         """One CLI run on the lab's stack; fails the test when the exit status is not the expected one."""
         if args[0] == "destroy":
             self.note_private_keys()
         chosen = ["--config-file", str(config)] if config else []
         started = time.monotonic()
-        done = self._engine_run(*args, *chosen, project=project)
+        done = self._engine_run(*args, *chosen, project=project, environment=environment)
         result = Result(done.returncode, done.stdout + done.stderr, time.monotonic() - started)
         self.printed.append(result.text)
         assert expect is None or result.status == expect, f"pulumi {' '.join(args)}:\n{result.text}"
         return result
 
-    def _engine_run(self, *args: str, project: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+    def _engine_run(
+        self, *args: str, project: Path = PROJECT, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         netns = self.lab.lan_namespace_path
-        return self.engine.run([*args, "--stack", STACK], project, netns=netns, capture=True, timeout=300)
+        return self.engine.run(
+            [*args, "--stack", STACK], project, netns=netns, extra_env=environment, capture=True, timeout=300
+        )
 
     def note_private_keys(self) -> None:
         """Remember by what the keys of the present state are told; for when they are about to go."""
@@ -80,9 +91,15 @@ class Program:
         """How fast a run is just now that starts the same processes as `up` and changes nothing."""
         return Pace(self.run("preview").seconds)
 
-    def up(self, *args: str, config: Path | None = None, expect: int | None = 0) -> Result:
+    def up(
+        self,
+        *args: str,
+        config: Path | None = None,
+        expect: int | None = 0,
+        environment: Mapping[str, str] | None = None,
+    ) -> Result:
         """`pulumi up` without a preview before it."""
-        return self.run("up", "--yes", "--skip-preview", *args, config=config, expect=expect)
+        return self.run("up", "--yes", "--skip-preview", *args, config=config, expect=expect, environment=environment)
 
     def planned(self, config: Path) -> dict[str, str]:
         """What a preview would do, by resource name; what stays as it is, is left out."""

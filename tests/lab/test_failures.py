@@ -65,7 +65,7 @@ def test_a_wrong_host_key_is_refused_and_the_node_named(deployed: Deployed) -> N
     assert changed - {"cube02"} == {"control01", "cube01"}, "the others must finish although cube02 did not"
 
 
-def test_a_registries_yaml_of_the_users_own_is_refused_and_left_as_it_is(deployed: Deployed) -> None:
+def test_a_registries_yaml_that_cannot_be_merged_is_refused_and_left_as_it_is(deployed: Deployed) -> None:
     machine = deployed.program.machines["cube02"]
     deployed.program.up(config=deployed.program.configuration(lambda keys: keys["nodes"].pop("cube02")))
     machine.write("/etc/rancher/k3s/registries.yaml", "mirrors: {}\n")
@@ -75,6 +75,6 @@ def test_a_registries_yaml_of_the_users_own_is_refused_and_left_as_it_is(deploye
         left = machine.path("/etc/rancher/k3s/registries.yaml").read_text()
         machine.path("/etc/rancher/k3s/registries.yaml").unlink()
     assert result.status != 0
-    assert "node cube02: found line 1" in result.text
-    assert "/etc/rancher/k3s/registries.yaml, which is not ours" in result.text
+    assert "node cube02: found flow style" in result.text
+    assert "in line 1 of /etc/rancher/k3s/registries.yaml" in result.text
     assert left == "mirrors: {}\n"

@@ -9,6 +9,7 @@ import pytest
 
 from tests.node.authority import Authority, new_authority
 from tests.node.bench import HOST, REPOSITORY, Bench, new_probe, with_client
+from tests.node.debian_store import TOOL, furnish
 from tests.node.node import Node, Shell, executable, make_shell, plain_node
 
 
@@ -64,6 +65,15 @@ def openssl() -> str:
     if found is None:
         pytest.skip("openssl is not installed")
     return found
+
+
+@pytest.fixture
+def debian(node: Node, openssl: str) -> Node:
+    """A node with a system store of two foreign certificates and the machine's own tool."""
+    if not Path(TOOL).exists():
+        pytest.skip("needs Debian's update-ca-certificates")
+    furnish(node, openssl)
+    return node
 
 
 @pytest.fixture

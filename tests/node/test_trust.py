@@ -6,7 +6,19 @@ from pathlib import Path
 import pytest
 
 from tests.node.authority import Authority
-from tests.node.node import CA_FILE, CERTS, HOSTS_TOML, REGISTRIES_YAML, REGISTRY, Node, Shell, plain_node, trust
+from tests.node.node import (
+    CA_FILE,
+    CERTS,
+    CONFIGS_ENTRY,
+    HOSTS_TOML,
+    MIRRORS_ENTRY,
+    REGISTRIES_YAML,
+    REGISTRY,
+    Node,
+    Shell,
+    plain_node,
+    trust,
+)
 
 TOML = f"{CERTS}/{REGISTRY}/hosts.toml"
 YAML = "/etc/rancher/k3s/registries.yaml"
@@ -36,7 +48,7 @@ def test_files_are_readable_and_the_folders_of_containerd_are_as_k3s_makes_them(
 
 
 def test_revision_is_the_hash_of_what_was_asked_for(node: Node) -> None:
-    wanted = ("authorities", "names", "address", "registries_yaml", "hosts_toml")
+    wanted = ("authorities", "names", "address", "mirrors_entry", "configs_entry", "hosts_toml")
     text = "".join(node.settings[key] + "\n" for key in wanted)
     assert node.run("apply").answer["revision"] == hashlib.sha256(text.encode()).hexdigest()
 
@@ -95,7 +107,8 @@ def elsewhere(registry: str, address: str, names: str) -> dict[str, str]:
         "registry": registry,
         "address": address,
         "names": names,
-        "registries_yaml": REGISTRIES_YAML.replace(REGISTRY, registry),
+        "mirrors_entry": MIRRORS_ENTRY.replace(REGISTRY, registry),
+        "configs_entry": CONFIGS_ENTRY.replace(REGISTRY, registry),
         "hosts_toml": HOSTS_TOML.replace(REGISTRY, registry),
     }
 
@@ -175,7 +188,7 @@ def test_the_mode_of_an_existing_file_stays(node: Node, second_authority: Author
     node.run("apply")
     (node.root / YAML[1:]).chmod(0o600)
     (node.root / "etc/hosts").chmod(0o640)
-    node.run("apply", registries_yaml=REGISTRIES_YAML + "\n", address="10.77.0.203", **trust(second_authority))
+    node.run("apply", mirrors_entry=MIRRORS_ENTRY + "  rewrite: {}\n", address="10.77.0.203", **trust(second_authority))
     assert (node.root / YAML[1:]).stat().st_mode & 0o777 == 0o600
     assert (node.root / "etc/hosts").stat().st_mode & 0o777 == 0o640
 

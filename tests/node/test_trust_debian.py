@@ -8,8 +8,8 @@ import pytest
 
 from components.node_script import render
 from tests.node.authority import Authority
-from tests.node.node import HOSTS_TOML, REGISTRIES_YAML, REGISTRY, executable, trust
-from tests.node.test_trust_store import TOOL
+from tests.node.debian_store import TOOL
+from tests.node.node import CONFIGS_ENTRY, HOSTS_TOML, MIRRORS_ENTRY, REGISTRY, executable, trust
 
 CHROOT = r"""set -eu
 mount -t tmpfs tmpfs "$1"
@@ -28,12 +28,20 @@ snapshot() {
     set -- /etc /usr/local/share/ca-certificates /var/lib/rancher
     find "$@" ! -type d -printf "%p %l %m %u %g\n" | sort
     find "$1" "$3" -type d -printf "%p %m %u %g\n" | sort
-    # The key store that a hook of Java writes carries the time.
-    find "$@" -type f ! -path "*/java/cacerts" -exec sha256sum {} + | sort
+    find "$@" -type f -exec sha256sum {} + | sort
 }
+rm -f /etc/ca-certificates/update.d/*
 update-ca-certificates >/dev/null 2>&1
 snapshot >/stdin/before
+cp /usr/sbin/update-ca-certificates /stdin/tool
+printf "exit 9\n" >/usr/sbin/update-ca-certificates
 sh -s -- apply </stdin/script
+cp /stdin/tool /usr/sbin/update-ca-certificates
+snapshot >/stdin/by-hand
+rm /etc/ssl/certs/k3s-registry-*.pem
+update-ca-certificates >/dev/null 2>&1
+snapshot >/stdin/by-tool
+diff /stdin/by-hand /stdin/by-tool && echo as by the tool
 openssl verify -CAfile /etc/ssl/certs/ca-certificates.crt /stdin/leaf
 openssl verify -no-CAfile -CApath /etc/ssl/certs /stdin/leaf
 sh -s -- apply </stdin/script
@@ -59,7 +67,8 @@ def test_a_whole_debian_gets_every_file_back(tmp_path: Path, authority: Authorit
         "system_trust": "true",
         "ca_file": "/etc/rancher/k3s/k3s-registry-ca.crt",
         **trust(authority),
-        "registries_yaml": REGISTRIES_YAML,
+        "mirrors_entry": MIRRORS_ENTRY,
+        "configs_entry": CONFIGS_ENTRY,
         "hosts_toml": HOSTS_TOML,
     }
     (files / "script").write_text(render("trust.sh", settings))
@@ -72,7 +81,8 @@ def test_a_whole_debian_gets_every_file_back(tmp_path: Path, authority: Authorit
     lines = outcome.stdout.splitlines()
     assert outcome.stderr == "", outcome.stdout
     assert '"what":["ca","store","hosts","registries","hosts.toml"]' in lines[0]
-    assert lines[1:3] == ["/stdin/leaf: OK", "/stdin/leaf: OK"]
-    assert '"changed":false' in lines[3]
-    assert lines[4] == '{"drift":[]}'
+    assert lines[1] == "as by the tool", outcome.stdout
+    assert lines[2:4] == ["/stdin/leaf: OK", "/stdin/leaf: OK"]
+    assert '"changed":false' in lines[4]
+    assert lines[5] == '{"drift":[]}'
     assert lines[-1] == "same", outcome.stdout

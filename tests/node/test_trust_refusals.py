@@ -7,8 +7,6 @@ import pytest
 from tests.node.authority import Authority
 from tests.node.node import CERTS, CONFIG, HOSTS_TOML, REGISTRY, Node, dash_only, executable
 
-YAML = "/etc/rancher/k3s/registries.yaml"
-
 
 def refused(node: Node, *expected: str, **changes: str) -> None:
     before = node.tree(times=True)
@@ -17,22 +15,6 @@ def refused(node: Node, *expected: str, **changes: str) -> None:
     for part in expected:
         assert part in sentence
     assert node.tree(times=True) == before
-
-
-def test_a_registries_yaml_of_someone_else_is_refused_with_its_first_line(node: Node) -> None:
-    node.write(YAML, '# my mirrors\n\nmirrors:\n  docker.io:\n    endpoint: ["https://mirror"]\n')
-    refused(node, YAML, 'line 3 "mirrors:"', "move that file away")
-
-
-def test_a_secret_in_a_foreign_registries_yaml_is_not_shown(node: Node) -> None:
-    node.write(YAML, 'configs: {"registry": {"auth": {"password": "hunter2"}}}\n')
-    refused(node, 'line 1 "configs:"')
-    assert "hunter2" not in node.run("apply").stderr
-
-
-def test_a_registries_yaml_of_comments_alone_is_refused(node: Node) -> None:
-    node.write(YAML, "# nothing yet\n")
-    refused(node, "nothing but comments")
 
 
 def test_a_hosts_toml_without_the_header_of_k3s_is_refused(node: Node) -> None:

@@ -53,6 +53,16 @@ def test_the_smallest_configuration_is_the_guides() -> None:
     assert config.node_selector == {"node-type": "worker"}
 
 
+def test_a_short_lived_authority_outlives_its_server_certificates_by_as_much_again() -> None:
+    plan = parse(with_value("certificates.authorityYears", 1)).certificates
+    assert plan.server_days == 182
+
+
+def test_the_issuer_is_protected_unless_the_stack_says_otherwise() -> None:
+    assert parse(SMALLEST).certificates.protect
+    assert not parse(with_value("certificates.protect", value=False)).certificates.protect
+
+
 def test_the_claim_is_protected_unless_the_stack_says_otherwise() -> None:
     assert parse(SMALLEST).storage.protect
     assert not parse(with_value("storage.protect", value=False)).storage.protect
@@ -123,6 +133,12 @@ def test_the_error_says_that_nothing_was_contacted() -> None:
         ("certificates.authorities", ["two", "one"], "required"),
         ("certificates.serverDays", 398, "from 1 to 397"),
         ("certificates.renewDays", 397, "every `up` would renew"),
+        ("certificates", {"authorityYears": 1, "serverDays": 366}, "must not outlive its authority"),
+        ("certificates.curve", "P224", "P256, P384"),
+        ("certificates.authorities", ["g" * 41], "at most 40"),
+        ("certificates.external", "two", "one of certificates.authorities"),
+        ("caCertificate", "x", "which of the authorities"),
+        ("certificates.protect", "yes", "true or false"),
         ("nodeSelector.node-type", 1, "must be a text"),
         ("unknown", "x", "not a key"),
     ],

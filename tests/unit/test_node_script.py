@@ -1,5 +1,4 @@
 import subprocess
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -32,8 +31,7 @@ def test_settings_stand_readable_before_the_script() -> None:
 def test_only_comments_are_taken_out_of_a_script(script: str) -> None:
     packed = node_script.render(script, {}).replace(' && eval "$script"', "; printf '%s\\n' \"$script\"")
     unpacked = subprocess.run(["dash", "-s"], input=packed.encode(), capture_output=True, check=True).stdout.decode()
-    source = (Path(__file__).parents[2] / "components" / "node" / script).read_text(encoding="utf-8")
-    lines = [line.strip() for line in source.splitlines()]
+    lines = [line.strip() for line in node_script.source(script).splitlines()]
     assert unpacked.splitlines() == [line for line in lines if line and not line.startswith("#")]
 
 

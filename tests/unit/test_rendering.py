@@ -5,7 +5,7 @@ import yaml
 
 from components.certificates import fingerprints, server_subject
 from components.config import AccessMode
-from components.nodes import CA_FILE, Trust, hosts_toml, registries_yaml, settings, trust_revision
+from components.nodes import CA_FILE, Trust, configs_entry, hosts_toml, mirrors_entry, settings, trust_revision
 from components.pull_proof import revision
 from components.registry import http_secret
 from components.registry_pod import affinity, strategy
@@ -14,12 +14,9 @@ from components.registry_stack import endpoint, node_table, service_names
 TRUST = Trust(registry="r.local:5000", address="10.0.0.2", names=("r.local", "r"), system_trust=True, audit="")
 
 
-def test_registries_yaml_names_host_and_port_in_both_halves() -> None:
-    parsed = yaml.safe_load(registries_yaml("r.local:5000"))
-    assert parsed == {
-        "mirrors": {"r.local:5000": {"endpoint": ["https://r.local:5000"]}},
-        "configs": {"r.local:5000": {"tls": {"ca_file": CA_FILE}}},
-    }
+def test_both_entries_name_host_and_port() -> None:
+    assert yaml.safe_load(mirrors_entry("r.local:5000")) == {"r.local:5000": {"endpoint": ["https://r.local:5000"]}}
+    assert yaml.safe_load(configs_entry("r.local:5000")) == {"r.local:5000": {"tls": {"ca_file": CA_FILE}}}
 
 
 def test_hosts_toml_names_the_same_ca_file() -> None:

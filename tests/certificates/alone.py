@@ -1,0 +1,134 @@
+"""A stack of the certificates alone, by the real engine: changed configurations, a moved clock, what is in force."""
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import yaml
+from cryptography import x509
+
+from lab.engine import Engine
+from lab.plugins.tls.clock import VARIABLE
+from lab.settings import PROJECT
+
+PROGRAM = Path(__file__).with_name("program")
+ADDRESS = "10.77.0.202"
+PREFIX = "certificates-alone:"
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9vzGeAGyDClVeJUe+UJ7C8zs5ip6h6jVzyj9/dcx4R"
+DAY = 86400
+CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What a stack has in force."""
+
+    outputs: dict[str, Any]
+
+    @property
+    def bundle(self) -> list[x509.Certificate]:
+        return certificates(self.outputs["bundle"])
+
+    @property
+    def served(self) -> list[x509.Certificate]:
+        return certificates(self.outputs["server"])
+
+    @property
+    def server(self) -> x509.Certificate:
+        return self.served[0]
+
+    @property
+    def issuer(self) -> x509.Certificate:
+        return certificates(self.outputs["issuer"])[0]
+
+
+def certificates(pem: str) -> list[x509.Certificate]:
+    return [x509.load_pem_x509_certificate(text.encode()) for text in CERTIFICATE.findall(pem)]
+
+
+@dataclass(frozen=True)
+class Alone:
+    """One stack in a project folder of its own."""
+
+    engine: Engine
+    stack: str
+    project: Path
+
+    @property
+    def file(self) -> Path:
+        return self.project / f"Pulumi.{self.stack}.yaml"
+
+    def create(self) -> None:
+        shutil.copytree(PROGRAM, self.project, ignore=shutil.ignore_patterns("__pycache__"))
+        self.engine.ensure_stack(self.stack, self.project)
+
+    def run(
+        self, *args: str, plan: dict[str, Any] | None = None, days: float = 0, **keys: str
+    ) -> CompletedProcess[str]:
+        """Run the CLI with these `certificates` and further keys, the tls plugin's clock moved by so many days."""
+        values = {
+            "hostname": "registry.cube.local",
+            "aliases": ["registry"],
+            "ip": ADDRESS,
+            "nodes": {"cube01": {"host": "10.77.0.12", "hostKey": HOST_KEY}},
+            "certificates": plan or {},
+            **keys,
+        }
+        document = yaml.safe_load(self.file.read_text())
+        secret = {key: value for key, value in document.get("config", {}).items() if isinstance(value, dict)}
+        document["config"] = {f"{PREFIX}{key}": value for key, value in values.items()}
+        document["config"] |= {key: value for key, value in secret.items() if "secure" in value}
+        self.file.write_text(yaml.safe_dump(document))
+        return self.pulumi(*args, days=days)
+
+    def pulumi(self, *args: str, days: float = 0) -> CompletedProcess[str]:
+        moved = {VARIABLE: f"{days * DAY:+.0f}"} if days else {}
+        end = args.index("--") if "--" in args else len(args)
+        return self.engine.run(
+            [*args[:end], "--stack", self.stack, "--non-interactive", "--color", "never", *args[end:]],
+            self.project,
+            capture=True,
+            timeout=120,
+            extra_env={"PYTHONPATH": str(PROJECT), **moved},
+        )
+
+    def set_secret(self, key: str, value: str) -> None:
+        done = self.pulumi("config", "set", "--secret", key, "--", value)
+        assert done.returncode == 0, done.stderr
+
+    def up(self, plan: dict[str, Any] | None = None, *, days: float = 0, **keys: str) -> str:
+        """`pulumi up` that must end well; what it said."""
+        done = self.run("up", "--yes", "--skip-preview", plan=plan, days=days, **keys)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return said(done)
+
+    def preview(self, plan: dict[str, Any] | None = None, *, days: float = 0, **keys: str) -> str:
+        """`pulumi preview` that must end well; what it said."""
+        done = self.run("preview", plan=plan, days=days, **keys)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return said(done)
+
+    def issued(self) -> Issued:
+        done = self.pulumi("stack", "output", "--json", "--show-secrets")
+        assert done.returncode == 0, done.stderr
+        return Issued(json.loads(done.stdout))
+
+    def _resources(self) -> list[dict[str, Any]]:
+        resources: list[dict[str, Any]] = json.loads(self.pulumi("stack", "export").stdout)["deployment"]["resources"]
+        return resources
+
+    def urns(self) -> list[str]:
+        return [entry["urn"] for entry in self._resources()]
+
+    def protected(self) -> set[str]:
+        """Names of the resources that the state protects."""
+        return {entry["urn"].rpartition("::")[2] for entry in self._resources() if entry.get("protect")}
+
+
+def said(done: CompletedProcess[str]) -> str:
+    """What a run printed, line breaks and progress lines folded away."""
+    return " ".join((done.stdout + done.stderr).split())

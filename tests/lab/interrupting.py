@@ -1,0 +1,44 @@
+"""`pulumi up` cut off in the middle of a step, by its own signals or by force."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+from lab.deployment import STACK
+
+from .program import Program
+
+SECONDS = 120
+
+
+def up_cut_off(program: Program, config: Path, at: str, by: signal.Signals) -> str:
+    """Run `up` until a line of its output holds `at`, then send the signal `by`; what it had printed.
+
+    After SIGKILL the lock is given up, as a user would do by `pulumi cancel`.
+    """
+    engine = program.engine
+    command = ["up", "--yes", "--skip-preview", "--stack", STACK, "--config-file", str(config), "--color", "never"]
+    with subprocess.Popen(
+        ["nsenter", f"--net={program.lab.lan_namespace_path}", "--", str(engine.pulumi), *command],
+        cwd=Path(__file__).parents[2],
+        env=engine.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if at in line:
+                process.send_signal(by)
+                break
+        rest, _ = process.communicate(timeout=SECONDS)
+    text = "".join(lines) + rest
+    program.printed.append(text)
+    assert at in text, f"the moment to cut it off never came:\n{text}"
+    assert process.returncode != 0, f"it ended well before it was cut off:\n{text}"
+    if by is signal.SIGKILL:
+        program.run("cancel", "--yes")
+    return text

@@ -1,0 +1,27 @@
+import datetime as dt
+
+import pytest
+
+from components.certificates import end_warning
+
+END = dt.datetime(2036, 1, 1, tzinfo=dt.UTC)
+
+
+def warned(days_before_end: float) -> str | None:
+    return end_warning("one", END, 100, END - dt.timedelta(days=days_before_end))
+
+
+def test_an_issuer_that_outlives_a_server_certificate_issued_now_is_no_matter() -> None:
+    assert warned(100) is None
+
+
+@pytest.mark.parametrize("days", [99.9, 1])
+def test_an_issuer_that_a_server_certificate_issued_now_outlives_is_warned_of_with_its_end(days: float) -> None:
+    sentence = warned(days)
+    assert sentence is not None
+    assert "authority one ends on 2036-01-01" in sentence
+    assert "rotate" in sentence
+
+
+def test_an_issuer_that_has_ended_is_told_as_such() -> None:
+    assert "authority one ended on 2036-01-01" in (warned(-1) or "")
