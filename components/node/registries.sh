@@ -228,16 +228,20 @@ if (separator && !(open && n)) print ""
 }
 
 # Leaves in $work/registries what is to be written, or the reason why it is refused. Any other failure ends the run: half a
-# file, which may hold passwords, is no reason to print.
+# file, which may hold passwords, is no reason to print. Written by cat, because busybox' awk ends well on a full disk.
 registries_wanted() {
 	if [ "$verb" = remove ] && ! grep -qs 'k3s-registry' "$yaml"; then
 		[ ! -e "$yaml" ] || cp "$yaml" "$work/registries"
-	else
-		merged=0
-		merged "$verb" >"$work/registries" || merged=$?
-		[ "$merged" = 0 ] || [ "$merged" = 9 ] || exit 1
-		return "$merged"
+		return
 	fi
+	{
+		merged=0
+		merged "$verb" || merged=$?
+		echo $merged >"$work/merged"
+	} | cat >"$work/registries" || exit 1
+	read -r merged <"$work/merged" || exit 1
+	[ "$merged" = 0 ] || [ "$merged" = 9 ] || exit 1
+	return "$merged"
 }
 
 registries_put() {

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+import yaml
 from hypothesis import strategies as st
 
 WORDS = [
@@ -146,8 +147,10 @@ def files(draw: st.DrawFn) -> tuple[dict[str, Any], bytes]:
     text = writer.choose("", "", "---\n", "# head\n--- # start\n") + writer.mapping(meaning, 0, top=True)
     text += "\n" + "\n".join(writer.noise(text)) if meaning else ""
     text = text.rstrip(" ") if not meaning else text
-    if writer.maybe():
-        text = text.rstrip("\n") if not text.endswith(":\n") else text
+    unended = text.rstrip("\n")
+    # To some values the last newline belongs.
+    if writer.maybe() and (yaml.safe_load(unended) or {}) == meaning:
+        text = unended
     return meaning, text.replace("\n", writer.choose("\n", "\r\n")).encode()
 
 

@@ -5,7 +5,7 @@ import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 import yaml
@@ -35,16 +35,19 @@ class Part:
     root: Path
     wharfie: Path
 
-    def run(self, verb: str, content: bytes, output: int | IO[bytes] = subprocess.PIPE) -> tuple[int, bytes]:
-        """Exit status, and the file as it would be written or the reason why it is refused."""
+    def run(self, verb: str, content: bytes, work: Path | None = None) -> tuple[int, bytes]:
+        """Exit status, and the file as it would be written or the reason why it is refused.
+
+        With a folder for its temporary files, in which the answer is then left, the part runs as the whole calls it.
+        """
         (self.root / "etc/rancher/k3s/registries.yaml").write_bytes(content)
-        variables = {"root": str(self.root), "registry": REGISTRY, "LC_ALL": "C"}
+        variables = {"root": str(self.root), "registry": REGISTRY, "LC_ALL": "C", "verb": verb, "work": str(work)}
         entries = {"mirrors_entry": MIRRORS_ENTRY, "configs_entry": CONFIGS_ENTRY}
+        called = "registries_wanted" if work else 'merged "$verb"'
         done = subprocess.run(
-            [*self.shell.argv, "-euc", f'{PART.read_text()}\nmerged "$1"', "sh", verb],
+            [*self.shell.argv, "-euc", f"{PART.read_text()}\n{called}"],
             env={"PATH": str(self.shell.tools), **variables, **entries},
-            stdout=output,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             check=False,
         )
         assert (done.stderr == b"") is (done.returncode in {0, REFUSED})
@@ -149,7 +152,7 @@ def test_the_ends_of_a_file_come_back_as_they_were(part: Part, before: bytes) ->
 
 
 @pytest.mark.parametrize("content", [b"mirrors:\n", b"mirrors: {}\n"])
-def test_a_full_disk_is_neither_a_merge_nor_a_refusal(part: Part, content: bytes) -> None:
-    with Path("/dev/full").open("wb") as full:
-        status, _ = part.run("apply", content, full)
+def test_a_full_disk_is_neither_a_merge_nor_a_refusal(part: Part, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "registries").symlink_to("/dev/full")
+    status, _ = part.run("apply", content, tmp_path)
     assert status not in {0, REFUSED}
