@@ -118,7 +118,6 @@ def test_the_error_says_that_nothing_was_contacted() -> None:
         ("nodes.cube01.hostKey", "ssh-ed25519", "key in base64"),
         ("nodes.cube01.hostKey", "ssh-ed25519 !!!!", "base64"),
         ("nodes.cube01.hostKey", ED25519[:-8], "cut short"),
-        ("certificates.authorityYears", 1, "end before its authority"),
         ("nodes.cube01.hostKey", ED25519.replace("ssh-ed25519", "ecdsa-sha2-nistp256"), "type named before it"),
         ("nodes.cube01.offline", "yes", "true or false"),
         ("nodes.Cube02", {"host": "192.168.0.12", "hostKey": ED25519}, "DNS name"),
