@@ -126,7 +126,10 @@ each() {
 		unset IFS
 		# shellcheck disable=SC2086  # the words of the line
 		set -- $item
-		printf %s "$3" | base64 -d >"$work/content"
+		case $3 in
+		'{'*) printf %s "$3" ;;
+		*) printf %s "$3" | base64 -d ;;
+		esac >"$work/content"
 		"$command" "$1" "$2" "$work/content" || return 1
 	done
 	unset IFS
@@ -144,6 +147,8 @@ publish() {
 	! got 200 || return 0
 	got 404 || return 1
 	each "$blobs" upload && each "$manifests" manifest || return 1
+	printf %s "${index%%@*}$revision${index#*@}" >"$work/content"
+	manifest "$digest" application/vnd.oci.image.index.v1+json "$work/content" || return 1
 	pushed=true
 }
 
