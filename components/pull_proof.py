@@ -15,7 +15,7 @@ from typing import Final
 import pulumi
 from pulumi_command import remote
 
-from components import node_script, probe_image
+from components import coverage, node_script, probe_image
 from components.config import Node, Rollout
 from components.nodes import Trust, command_options, connection, trust_revision
 
@@ -49,6 +49,8 @@ class PullProof(pulumi.ComponentResource):
 
     digests: pulumi.Output[dict[str, str]]
     """Digest that each node pulled, by node name."""
+    unlisted: pulumi.Output[list[str] | None]
+    """Nodes of the cluster that are not listed; None where no server told."""
 
     def __init__(self, name: str, args: PullProofArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:PullProof", name, {}, opts)
@@ -72,7 +74,16 @@ class PullProof(pulumi.ComponentResource):
         self.digests = pulumi.Output.all(
             **{name: command.stdout.apply(reported_digest) for name, command in commands.items()}
         )
-        self.register_outputs({"digests": self.digests})
+        listed = [node.name for node in args.nodes]
+        reports = pulumi.Output.all(*[command.stdout.apply(coverage.seen) for command in commands.values()])
+        self.unlisted = reports.apply(lambda known: coverage.unlisted(listed, known))
+        self.unlisted.apply(self._warn)
+        self.register_outputs({"digests": self.digests, "unlisted": self.unlisted})
+
+    def _warn(self, missing: Sequence[str] | None) -> None:
+        sentence = coverage.warning(missing)
+        if sentence is not None:
+            pulumi.log.warn(sentence, resource=self)
 
 
 def stdin(node: str, args: PullProofArgs, pems: Sequence[str]) -> str:
