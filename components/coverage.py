@@ -30,6 +30,6 @@ def warning(missing: Collection[str] | None) -> str | None:
         return None
     return (
         f"nodes: found {', '.join(missing)} in the cluster but not in the configuration (as its servers saw it at "
-        "their last proof; `pulumi up -c audit=NEW` looks again); pods on a node that is not listed cannot pull; add each "
-        "to nodes with host and hostKey"
+        "their last proof; `pulumi up -c audit=NEW` looks again); pods on a node that is not listed cannot pull; "
+        "add each to nodes with host and hostKey"
     )
