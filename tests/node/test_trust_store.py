@@ -198,3 +198,10 @@ def test_rebuilds_of_runs_that_overlap_do_not_overlap(debian: Node) -> None:
     assert [run.returncode for run in runs] == [0, 0, 0]
     assert not overlap.exists()
     assert debian.read(BUNDLE).count(b"BEGIN") == 3
+
+
+def test_a_certificate_that_programs_do_not_find_by_its_link_is_told(debian: Node) -> None:
+    only_by_tool(debian)
+    tool = debian.root / "usr/sbin/update-ca-certificates"
+    executable(tool, tool.read_text().replace("exec ", "") + f"find {debian.root}/etc/ssl/certs -name '*.0' -delete\n")
+    assert "found no CA of ours in" in debian.run("apply").sentence
