@@ -49,6 +49,8 @@ class CertificatePlan:
     authority_years: int
     server_days: int
     renew_days: int
+    accept_gap: bool
+    """Whether an `up` may make the issuer that signs in the same `up`, although pulls fail until every node trusts it."""
     protect: bool
     """Whether the issuing authority can only be deleted after this is switched off."""
     external: ExternalAuthority | None
@@ -76,6 +78,7 @@ def read(section: Section, top: Section) -> CertificatePlan:
         authority_years=years,
         server_days=server_days,
         renew_days=section.integer("renewDays", min(30, server_days // 2), 0, LONGEST_SERVER_DAYS),
+        accept_gap=section.boolean("acceptGap", default=False),
         protect=section.boolean("protect", default=True),
         external=_external(section, top, authorities, issuer),
     )

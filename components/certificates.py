@@ -8,7 +8,7 @@ import datetime as dt
 import hashlib
 import re
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,8 +81,10 @@ class Certificates(pulumi.ComponentResource):
                 hooks=self._issuance.watch(self._request_name),
             ),
         )
-        checked = pulumi.Output.all(issuer.certificate_pem, request.cert_request_pem).apply(
-            self._refuse_untrusted_issuer, run_with_unknowns=True
+        others = {generation: one.certificate_pem for generation, one in authorities.items() if one.resources}
+        checked = pulumi.Output.all(issuer.certificate_pem, request.cert_request_pem, *others.values()).apply(
+            lambda pems: self._refuse_untrusted_issuer(pems[1], dict(zip(others, pems[2:], strict=True))),
+            run_with_unknowns=True,
         )
         server_name = f"{name}-server"
         server = tls.LocallySignedCert(
@@ -175,24 +177,32 @@ class Certificates(pulumi.ComponentResource):
     def _authority_name(self, generation: str) -> str:
         return f"{self._name}-authority-{generation}"
 
-    def _refuse_untrusted_issuer(self, pems: Sequence[object]) -> None:
+    def _refuse_untrusted_issuer(self, request: object, authorities: Mapping[str, object]) -> None:
         """Refuse an issuer that is made by the same `up` which already has a registry to serve.
 
+        There is one if the server's request is not made by this `up`, or if it is (another curve, another name) and
+        some other authority is not.
+
         Args:
-            pems: the issuer's certificate and the server's request; what is not known is no text.
+            request: the server's request; what is not known is no text. With --target, a resource that is left out is
+                neither made nor known.
+            authorities: certificates of the generations that this stack makes, by generation.
 
         Raises:
             pulumi.RunError: nodes that trust the former issuer alone would meet a certificate of the new one.
 
         """
         issuer = self._plan.issuer
-        # With --target, a request that is left out is neither made nor known.
-        requested_before = isinstance(pems[1], str) and not self._issuance.makes(self._request_name)
-        if self._issuance.makes(self._authority_name(issuer)) and requested_before:
+        found = {self._request_name: request}
+        found |= {self._authority_name(generation): pem for generation, pem in authorities.items()}
+        served_before = any(isinstance(pem, str) and not self._issuance.makes(name) for name, pem in found.items())
+        if self._issuance.makes(self._authority_name(issuer)) and served_before and not self._plan.accept_gap:
             message = (
                 f"certificates.issuer: found {issuer!r}, which this `up` would only make; every node must trust an "
                 f"authority before it signs, or pulls fail meanwhile; keep the former issuer, add {issuer} to "
-                "certificates.authorities, run `pulumi up`, and make it the issuer in the next `up`"
+                "certificates.authorities, run `pulumi up`, and make it the issuer in the next `up`; or, where pulls "
+                "fail anyway because the authority has ended, set certificates.acceptGap to true and "
+                "certificates.protect to false for one `up` (docs/operating.md)"
             )
             raise pulumi.RunError(message)
 

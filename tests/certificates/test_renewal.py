@@ -2,7 +2,7 @@
 
 import pytest
 
-from .alone import Alone
+from .alone import Alone, said
 
 ANEW = "the server certificate is issued anew by this `up`"
 ENDS = "authority one ends on"
@@ -10,35 +10,35 @@ PLAN = {"serverDays": 100, "renewDays": 30}
 
 
 def test_the_first_up_announces_nothing(alone: Alone) -> None:
-    said = alone.up(PLAN)
-    assert ANEW not in said
-    assert ENDS not in said
+    text = alone.up(PLAN)
+    assert ANEW not in text
+    assert ENDS not in text
 
 
 def test_outside_the_window_a_second_up_changes_nothing(alone: Alone) -> None:
     alone.up(PLAN, days=-69)
     before = alone.issued()
-    said = alone.up(PLAN)
-    assert ANEW not in said
+    text = alone.up(PLAN)
+    assert ANEW not in text
     assert alone.issued() == before
 
 
 def test_within_the_window_a_preview_says_so_in_words(alone: Alone) -> None:
     alone.up(PLAN, days=-71)
-    said = alone.preview(PLAN)
-    assert ANEW in said
-    assert "certificates.renewDays (30" in said
-    assert "what nodes trust does not change by it" in said
-    assert "`pulumi stack output serverNotAfter`" in said, "the engine shows the program no state, so no date"
+    text = alone.preview(PLAN)
+    assert ANEW in text
+    assert "certificates.renewDays (30" in text
+    assert "what nodes trust does not change by it" in text
+    assert "`pulumi stack output serverNotAfter`" in text, "the engine shows the program no state, so no date"
 
 
 @pytest.mark.parametrize("days", [-71, -200], ids=["before its end", "after its end"])
 def test_a_plain_up_renews_the_server_certificate_and_nothing_that_nodes_trust(alone: Alone, days: int) -> None:
     alone.up(PLAN, days=days)
     before = alone.issued()
-    said = alone.up(PLAN)
+    text = alone.up(PLAN)
     after = alone.issued()
-    assert ANEW in said
+    assert ANEW in text
     assert after.server.serial_number != before.server.serial_number
     assert after.server.public_key() == before.server.public_key()
     assert after.bundle == before.bundle
@@ -49,9 +49,9 @@ def test_an_authority_near_its_end_is_warned_of_in_preview_and_up(alone: Alone) 
     plan = {"authorityYears": 1, "serverDays": 100}
     alone.up(plan, days=-266)
     end = alone.issued().issuer.not_valid_after_utc
-    for said in (alone.preview(plan), alone.up(plan)):
-        assert f"{ENDS} {end:%Y-%m-%d}, and the server certificate with it" in said
-        assert "rotate the authority" in said
+    for text in (alone.preview(plan), alone.up(plan)):
+        assert f"{ENDS} {end:%Y-%m-%d}, and the server certificate with it" in text
+        assert "rotate the authority" in text
 
 
 def test_an_authority_far_from_its_end_is_not_warned_of(alone: Alone) -> None:
@@ -66,3 +66,17 @@ def test_an_authority_is_never_renewed_by_itself(alone: Alone) -> None:
     before = alone.issued().bundle
     alone.up(plan)
     assert alone.issued().bundle == before
+
+
+def test_an_authority_that_has_ended_is_made_anew_once_a_gap_is_accepted(alone: Alone) -> None:
+    plan = {"authorityYears": 1, "serverDays": 100}
+    alone.up(plan, days=-400)
+    ended = alone.issued().issuer
+    done = alone.run("preview", plan=plan)
+    assert done.returncode != 0
+    assert "certificates.acceptGap" in said(done)
+    alone.up({**plan, "acceptGap": True, "protect": False})
+    after = alone.issued()
+    assert after.issuer.not_valid_before_utc > ended.not_valid_after_utc
+    after.server.verify_directly_issued_by(after.issuer)
+    assert ANEW not in alone.up(plan)

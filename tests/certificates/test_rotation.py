@@ -46,6 +46,22 @@ def test_an_issuer_that_no_node_can_trust_yet_is_refused_before_anything_changes
     assert alone.issued() == before
 
 
+def test_another_curve_in_the_same_step_does_not_hide_the_new_issuer(alone: Alone) -> None:
+    alone.up(ONE)
+    done = alone.run("preview", plan={**SWITCHED, "curve": "P384"})
+    assert done.returncode != 0
+    assert REFUSED in said(done)
+
+
+def test_who_accepts_a_gap_may_replace_the_issuer_at_once(alone: Alone) -> None:
+    alone.up({**ONE, "protect": False})
+    before = alone.issued()
+    alone.up({**TWO, "acceptGap": True})
+    after = alone.issued()
+    assert before.issuer not in after.bundle
+    after.server.verify_directly_issued_by(after.issuer)
+
+
 def test_a_first_up_that_was_cut_off_after_the_authority_goes_on(alone: Alone) -> None:
     alone.up()
     for name in ("server", "server-request", "server-key"):
