@@ -1,23 +1,18 @@
 """The plan of the certificates as the stack's configuration has it: generations, issuer, curve, lives, protection."""
 
-import datetime as dt
-import re
-import ssl
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from components import config_rules as rules
+from components import external_authority
 from components.config_section import REQUIRED, Section, shown
+from components.external_authority import ExternalAuthority
 
 DAYS_PER_YEAR: Final = 365
 LONGEST_SERVER_DAYS: Final = 397
 """Longest life of a server certificate that clients accept (CA/Browser Forum, Baseline Requirements 6.3.2: 398 days,
 less one for rounding)."""
-_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
-_PRIVATE_KEY: Final = re.compile(r"-----BEGIN (EC |RSA )?PRIVATE KEY-----")
-_SET_CERTIFICATE: Final = "`pulumi config set caCertificate < ca.crt`"
-_SET_KEY: Final = "`pulumi config set --secret caPrivateKey < ca.key`"
 
 
 class Curve(StrEnum):
@@ -25,17 +20,6 @@ class Curve(StrEnum):
 
     P256 = "P256"
     P384 = "P384"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ExternalAuthority:
-    """An authority that was made elsewhere."""
-
-    generation: str
-    chain: tuple[str, ...]
-    """PEM of the certificate that signs, then of the one that signed it, up to the self-signed root."""
-    not_after: dt.datetime
-    """When the first certificate of the chain ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +34,7 @@ class CertificatePlan:
     server_days: int
     renew_days: int
     accept_gap: bool
-    """Whether an `up` may make the issuer that signs in the same `up`, although pulls fail until every node trusts it."""
+    """Whether an `up` may make the issuer that signs in it, although pulls fail until every node trusts that."""
     protect: bool
     """Whether the issuing authority can only be deleted after this is switched off."""
     external: ExternalAuthority | None
@@ -80,7 +64,7 @@ def read(section: Section, top: Section) -> CertificatePlan:
         renew_days=section.integer("renewDays", min(30, server_days // 2), 0, LONGEST_SERVER_DAYS),
         accept_gap=section.boolean("acceptGap", default=False),
         protect=section.boolean("protect", default=True),
-        external=_external(section, top, authorities, issuer),
+        external=external_authority.read(section, top, authorities, issuer),
     )
     if plan.issuer and plan.issuer not in authorities:
         rule = "it must be one of certificates.authorities, or nodes would not trust the registry"
@@ -93,60 +77,3 @@ def read(section: Section, top: Section) -> CertificatePlan:
         section.refuse("renewDays", f"found {plan.renew_days}", rule, str(server_days // 2))
     section.finish()
     return plan
-
-
-def _external(section: Section, top: Section, authorities: tuple[str, ...], issuer: str) -> ExternalAuthority | None:
-    generation = section.text("external", "", rules.generation, "house")
-    bundle = top.text("caCertificate", "", rules.anything, _SET_CERTIFICATE)
-    key = top.text("caPrivateKey", "", rules.anything, _SET_KEY)
-    if not generation:
-        for name in ("caCertificate", "caPrivateKey"):
-            if bundle if name == "caCertificate" else key:
-                rule = "certificates.external must say which of the authorities it belongs to"
-                top.refuse(name, "is set", rule, "certificates: {authorities: [house], external: house}")
-        return None
-    if generation not in authorities:
-        rule = "it must be one of certificates.authorities"
-        section.refuse("external", f"found {shown(generation)}", rule, authorities[0])
-        return None
-    if generation == issuer and not key:
-        top.refuse("caPrivateKey", "is missing", f"the issuer {issuer} is certificates.external", _SET_KEY)
-    if key and not _PRIVATE_KEY.match(key.strip()):
-        rule = "it must be an unencrypted private key in PEM (its value is not shown)"
-        top.refuse("caPrivateKey", "found something else", rule, _SET_KEY)
-    return _chain(top, generation, tuple(_CERTIFICATE.findall(bundle)))
-
-
-def _chain(top: Section, generation: str, pems: tuple[str, ...]) -> ExternalAuthority | None:
-    certificates = [_authority(pem) for pem in pems]
-    found = [certificate for certificate in certificates if certificate is not None]
-    if not found or len(found) != len(certificates):
-        wrong = (
-            f"certificate {certificates.index(None) + 1} is not one of an authority" if certificates else "is missing"
-        )
-        rule = "it must hold the authority's certificate in PEM, and after it those that signed it, up to the root"
-        top.refuse("caCertificate", wrong, rule, _SET_CERTIFICATE)
-        return None
-    for position, certificate in enumerate(found):
-        signer = found[min(position + 1, len(found) - 1)]
-        if certificate["issuer"] != signer["subject"]:
-            rule = "each must be signed by the next one, and the last one by itself"
-            top.refuse("caCertificate", f"certificate {position + 1} is not", rule, "cat signing.crt root.crt")
-            return None
-    ends = min(ssl.cert_time_to_seconds(str(certificate["notAfter"])) for certificate in found)
-    return ExternalAuthority(
-        generation=generation,
-        chain=tuple(f"{pem}\n" for pem in pems),
-        not_after=dt.datetime.fromtimestamp(ends, dt.UTC),
-    )
-
-
-def _authority(pem: str) -> dict[str, Any] | None:
-    """Subject, issuer and end of a certificate; None where it is broken or may not sign others."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        context.load_verify_locations(cadata=pem)
-    except (ssl.SSLError, ValueError):
-        return None
-    # OpenSSL's own judgement: only certificates that may sign others are listed.
-    return next(iter(context.get_ca_certs()), None)

@@ -15,7 +15,7 @@ import pulumi
 from pulumi_command import remote
 
 from components import node_failure, node_script
-from components.certificates import fingerprints
+from components.certificate_bundle import fingerprints
 from components.config import Node, Rollout
 
 CA_FILE: Final = "/etc/rancher/k3s/k3s-registry-ca.crt"

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import pulumi
 
-from components.certificates import Certificates, CertificatesArgs, fingerprints
+from components.certificate_bundle import fingerprints
+from components.certificates import Certificates, CertificatesArgs
 from components.config import StackConfig
 from components.nodes import Nodes, NodesArgs, Trust
 from components.pull_proof import PullProof, PullProofArgs

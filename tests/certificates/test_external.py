@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -31,7 +32,15 @@ class Authority:
         ).decode()
 
 
-def authority(name: str, signer: Authority | None = None, *, days: float = 3650) -> Authority:
+def authority(
+    name: str,
+    signer: Authority | None = None,
+    *,
+    days: float = 3650,
+    since: float = -1,
+    path_length: int | None = None,
+) -> Authority:
+    """An authority that is valid from `since` to `days` from now, in days."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
@@ -40,9 +49,9 @@ def authority(name: str, signer: Authority | None = None, *, days: float = 3650)
         .issuer_name(signer.certificate.subject if signer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - dt.timedelta(days=1))
+        .not_valid_before(NOW + dt.timedelta(days=since))
         .not_valid_after(NOW + dt.timedelta(days=days))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     )
     return Authority(builder.sign(signer.key if signer else key, hashes.SHA256()), key)
@@ -82,6 +91,107 @@ def test_an_own_authority_takes_over_in_the_same_three_steps(alone: Alone) -> No
     assert alone.issued().bundle == [ROOT.certificate]
 
 
+@pytest.mark.parametrize("before", [{}, {"authorities": ["house"], "external": "house"}], ids=["own", "external"])
+def test_an_authority_that_no_node_can_trust_yet_is_refused(alone: Alone, before: dict[str, object]) -> None:
+    former = authority("house root")
+    certificate: dict[str, Any] = {}
+    if before:
+        alone.set_secret("caPrivateKey", former.key_pem)
+        certificate = {"caCertificate": former.pem}
+    alone.up(before, **certificate)
+    alone.set_secret("caPrivateKey", ROOT.key_pem)
+    plan = HOUSE if before else {"authorities": ["one", "house"], "external": "house", "issuer": "house"}
+    done = alone.run("preview", plan=plan, caCertificate=ROOT.pem)
+    assert done.returncode != 0
+    assert "found 'house', which this `up` would only make" in said(done)
+
+
+def test_the_next_certificate_of_the_same_key_is_taken_once_a_gap_is_accepted(alone: Alone) -> None:
+    alone.set_secret("caPrivateKey", ROOT.key_pem)
+    alone.up(HOUSE, caCertificate=ROOT.pem)
+    builder = x509.CertificateBuilder(
+        ROOT.certificate.issuer,
+        ROOT.certificate.subject,
+        ROOT.key.public_key(),
+        x509.random_serial_number(),
+        NOW,
+        NOW + dt.timedelta(days=7000),
+        list(ROOT.certificate.extensions),
+    )
+    renewed = Authority(builder.sign(ROOT.key, hashes.SHA256()), ROOT.key)
+    alone.up({**HOUSE, "acceptGap": True}, caCertificate=renewed.pem)
+    assert alone.issued().bundle == [renewed.certificate]
+    alone.issued().server.verify_directly_issued_by(ROOT.certificate)
+
+
+FALSE_ROOT = authority("house root")
+SHORT_ROOT = authority("short root", path_length=0)
+
+
+@pytest.mark.parametrize(
+    ("chain", "reason"),
+    [
+        ([authority("too deep", SHORT_ROOT), SHORT_ROOT], "path length constraint exceeded"),
+        ([BELOW, FALSE_ROOT], "certificate signature failure"),
+    ],
+    ids=["too deep", "the same name by another key"],
+)
+def test_what_no_node_would_accept_is_refused_before_the_registry_serves_it(
+    alone: Alone, chain: list[Authority], reason: str
+) -> None:
+    alone.set_secret("caPrivateKey", chain[0].key_pem)
+    done = alone.run("up", "--yes", "--skip-preview", plan=HOUSE, caCertificate="".join(one.pem for one in chain))
+    assert done.returncode != 0
+    assert f"caCertificate: found an authority whose signature no node would accept ({reason}" in said(done)
+    assert "Traceback" not in said(done)
+    assert "server" not in alone.issued().outputs
+
+
+@pytest.mark.parametrize(
+    ("certificate", "words"),
+    [(authority("ended", days=-1, since=-9), "ended on"), (authority("early", since=1), "is not valid before")],
+    ids=["ended", "not yet valid"],
+)
+def test_an_authority_out_of_its_time_is_refused(alone: Alone, certificate: Authority, words: str) -> None:
+    alone.set_secret("caPrivateKey", certificate.key_pem)
+    done = alone.run("preview", plan=HOUSE, caCertificate=certificate.pem)
+    assert done.returncode != 0
+    assert f"caCertificate: certificate 1 {words}" in said(done)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        BELOW.key_pem,
+        ROOT.key_pem[:60],
+        ROOT.key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.BestAvailableEncryption(b"passphrase"),
+        ).decode(),
+    ],
+    ids=["another's", "cut off", "encrypted"],
+)
+def test_a_key_that_cannot_sign_for_the_certificate_is_refused_by_name(alone: Alone, key: str) -> None:
+    alone.set_secret("caPrivateKey", key)
+    done = alone.run("preview", plan=HOUSE, caCertificate=ROOT.pem)
+    assert done.returncode != 0
+    assert "caPrivateKey: found another key" in said(done)
+
+
+def test_a_private_key_among_the_certificates_is_refused_and_not_shown(alone: Alone) -> None:
+    alone.set_secret("caPrivateKey", ROOT.key_pem)
+    done = alone.run("preview", plan=HOUSE, caCertificate=ROOT.pem + ROOT.key_pem)
+    assert "caCertificate: found a private key in it" in said(done)
+    assert ROOT.key_pem.splitlines()[1] not in said(done)
+
+
+def test_line_ends_of_windows_do_not_reach_the_nodes(alone: Alone) -> None:
+    alone.set_secret("caPrivateKey", ROOT.key_pem)
+    alone.up(HOUSE, caCertificate=ROOT.pem.replace("\n", "\r\n"))
+    assert alone.issued().outputs["bundle"] == ROOT.pem
+
+
 def test_its_end_is_warned_of(alone: Alone) -> None:
     ending = authority("ending", days=90)
     alone.set_secret("caPrivateKey", ending.key_pem)
@@ -99,10 +209,10 @@ def test_its_key_is_in_neither_state_nor_output(alone: Alone) -> None:
 @pytest.mark.parametrize(
     ("certificate", "words"),
     [
-        ("", "caCertificate: is missing"),
-        ("no certificate", "caCertificate: is missing"),
-        (BELOW.pem, "caCertificate: certificate 1 is not; each must be signed by the next one"),
-        (ROOT.pem + BELOW.pem, "caCertificate: certificate 1 is not; each must be signed by the next one"),
+        ("", "caCertificate: holds no certificate"),
+        ("no certificate", "caCertificate: holds no certificate"),
+        (BELOW.pem, "caCertificate: certificate 1 is not signed by the next one"),
+        (ROOT.pem + BELOW.pem, "caCertificate: certificate 1 is not signed by the next one"),
     ],
     ids=["none", "no PEM", "without its root", "turned round"],
 )

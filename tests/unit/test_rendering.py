@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from components import probe_image
-from components.certificates import fingerprints, server_subject
+from components.certificate_bundle import fingerprints
+from components.certificates import server_subject
 from components.config import AccessMode
 from components.nodes import CA_FILE, Trust, configs_entry, hosts_toml, mirrors_entry, settings, trust_revision
 from components.pull_proof import constants, revision

@@ -1,0 +1,23 @@
+"""Bundles: several certificates in one PEM text, and by what people and nodes tell them apart."""
+
+import hashlib
+import re
+import ssl
+from typing import Final
+
+_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+
+
+def split(bundle_pem: str) -> list[str]:
+    """Each certificate in the one form that PEM has (RFC 7468, strict), whatever line ends and widths it came with.
+
+    Raises:
+        ValueError: one of them is no base64.
+
+    """
+    return [ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(pem.strip())) for pem in _CERTIFICATE.findall(bundle_pem)]
+
+
+def fingerprints(bundle_pem: str) -> list[str]:
+    """SHA-256 of each certificate's DER form, in lower-case hex, as `openssl x509 -fingerprint -sha256` computes it."""
+    return [hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest() for pem in split(bundle_pem)]
