@@ -61,7 +61,7 @@ option() {
 		case $word in
 		"--$1" | "--${2:-$1}") take=1 value=true ;;
 		--*) take='' ;;
-		"${3:-$1}="*) fallback=${word#*=} ;;
+		"${3:-}="*) fallback=${word#*=} ;;
 		*) [ ! "$take" ] || value=$word take='' ;;
 		esac
 	done

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from components.node_script import RESTARTING_TRUST, render
 from lab.machines import Machine
 from tests.waiting import wait_until
 
@@ -41,9 +42,12 @@ def forget_config_path(machine: Machine) -> None:
 
 
 def managed(machine: Machine) -> dict[str, str]:
-    """What the program might touch on the machine, without what K3s writes anew and what a test put there."""
-    own = (CONFIG, DROP_IN, CNI)
-    return {name: entry for name, entry in snapshot(machine).items() if name not in own}
+    """What K3s reads and the program might touch, without what K3s writes anew and what a test put there.
+
+    The system store is not K3s's: it keeps the authority.
+    """
+    others = (CONFIG, DROP_IN, CNI, "/etc/ssl/certs/", "/usr/local/share/ca-certificates/")
+    return {name: entry for name, entry in snapshot(machine).items() if not name.startswith(others)}
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Visit:
             argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         assert process.stdin is not None
-        process.stdin.write(f"rollout=serial\nready_seconds={READY_SECONDS}\n{self.text}")
+        process.stdin.write(self.text)
         process.stdin.close()
         process.stdin = None
         return process
@@ -101,7 +105,9 @@ def visit(deployed: Deployed, tmp_path: Path) -> Iterator[Visit]:
     (text,) = [r["inputs"]["stdin"] for r in resources if r["urn"].endswith("::cube01-trust")]
     program.up(config=program.configuration(only("control01", "cube02")))
     forget_config_path(machine)
-    visit = Visit(deployed, machine, text, tmp_path)
+    told = text[: text.index("script=$(")]
+    script = render(RESTARTING_TRUST, {"rollout": "serial", "ready_seconds": str(READY_SECONDS)})
+    visit = Visit(deployed, machine, told + script, tmp_path)
     yield visit
     visit.mend()
     deployed.wait_for_nodes()

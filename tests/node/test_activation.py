@@ -165,6 +165,11 @@ def test_another_container_runtime_is_refused(node: Node, install: Install, flag
     refused(node, f"container runtime '{runtime}'", "service k3s-agent")
 
 
+def test_a_label_that_is_called_like_a_flag_is_none(node: Node) -> None:
+    systemd(node, flags=("--node-label", "docker=true", "--node-label=data-dir=/mnt/x"))
+    assert_followed(node, CERTS)
+
+
 def test_a_runtime_that_is_switched_off_is_none(node: Node) -> None:
     systemd(node, flags=("--docker=false",))
     assert node.run("apply").status == 0
