@@ -45,6 +45,13 @@ class Rollout(StrEnum):
     SERIAL = "serial"
 
 
+class Role(StrEnum):
+    """What a node is to K3s."""
+
+    SERVER = "server"
+    AGENT = "agent"
+
+
 class ImagePullPolicy(StrEnum):
     """When the kubelet asks for the registry's own image."""
 
@@ -82,6 +89,8 @@ class Node:
     host_key: str
     ssh: Ssh
     offline: bool
+    role: Role | None = None
+    """None where the configuration does not say: it then counts as an agent, and the node is not asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +214,7 @@ def _nodes(top: Section, ssh: Ssh) -> tuple[Node, ...]:
                 dial_tries=ssh.dial_tries,
             ),
             offline=section.boolean("offline", default=False),
+            role=section.optional_choice("role", Role),
         )
         section.finish()
         nodes.append(node)

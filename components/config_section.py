@@ -131,6 +131,12 @@ class Section:
             self.refuse(name, f"found {shown(value)}", f"it must be one of {words}", default.value)
             return default
 
+    def optional_choice(self, name: str, kind: type[_Choice]) -> _Choice | None:
+        """One of the words of an enumeration, or None where the key is absent."""
+        absent = self._values.get(name) in (None, "")
+        chosen = self.choice(name, next(iter(kind)))
+        return None if absent else chosen
+
     def section(self, name: str) -> "Section":
         """A nested mapping; an absent one reads as empty."""
         return Section(self._mapping(name), self.problems, self.key(name))

@@ -10,7 +10,10 @@ from importlib import resources
 from typing import Final
 
 _SETTING_NAME: Final = re.compile(r"[a-z][a-z_]*")
-_PARTS: Final = {"trust.sh": ("run.sh", "files.sh", "store.sh", "hosts.sh", "registries.sh", "trust.sh")}
+_TRUST: Final = ("run.sh", "k3s.sh", "files.sh", "store.sh", "hosts.sh", "registries.sh", "activation.sh", "trust.sh")
+TRUST: Final = "trust.sh"
+RESTARTING_TRUST: Final = "trust.sh that may restart K3s"
+_PARTS: Final = {TRUST: _TRUST, RESTARTING_TRUST: (*_TRUST[:-1], "restart.sh", _TRUST[-1])}
 """Scripts of several files, in the order in which they are joined; any other is one file."""
 
 
@@ -26,7 +29,7 @@ def render(script: str, settings: Mapping[str, str], constants: Mapping[str, str
     compressed, since the state keeps this text once for every node and is written anew after every step.
 
     Args:
-        script: name of a script in `components/node`.
+        script: name of a script in `components/node`, or of one that is joined from several there.
         settings: shell variables the script reads.
         constants: more of them, which change with the program's version only: they travel compressed, with the script.
 

@@ -6,7 +6,7 @@ and the hosts.toml that K3s would render from them. No private key reaches a nod
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -16,7 +16,7 @@ from pulumi_command import remote
 
 from components import node_failure, node_script
 from components.certificate_bundle import fingerprints
-from components.config import Node, Rollout
+from components.config import Node, Role, Rollout
 
 CA_FILE: Final = "/etc/rancher/k3s/k3s-registry-ca.crt"
 """Fixed for the life of a stack: registries.yaml and hosts.toml name it, so a new authority changes this file alone."""
@@ -58,7 +58,7 @@ class Nodes(pulumi.ComponentResource):
     def __init__(self, name: str, args: NodesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:Nodes", name, {}, opts)
         commands: dict[str, remote.Command] = {}
-        for node in args.nodes:
+        for node in visiting_order(args.nodes, args.rollout):
             before = list(commands.values())[-1:] if args.rollout is Rollout.SERIAL else []
             commands[node.name] = remote.Command(
                 f"{node.name}-trust",
@@ -66,7 +66,7 @@ class Nodes(pulumi.ComponentResource):
                 create=node_script.command("apply"),
                 update=node_script.command("apply"),
                 delete=node_script.command("remove"),
-                stdin=pulumi.Output.from_input(args.bundle_pem).apply(partial(stdin, node.name, args.trust)),
+                stdin=pulumi.Output.from_input(args.bundle_pem).apply(partial(stdin, node, args.rollout, args.trust)),
                 add_previous_output_in_env=False,  # sshd refuses the variable, and warns at each update
                 logging=remote.Logging.NONE,  # with logging on, one long line hangs the provider for ever
                 opts=command_options(self, node, "trust", before),
@@ -76,6 +76,11 @@ class Nodes(pulumi.ComponentResource):
             **{name: command.stdout.apply(reported_revision) for name, command in commands.items()}
         )
         self.register_outputs({"revisions": self.revisions})
+
+
+def visiting_order(nodes: Iterable[Node], rollout: Rollout) -> list[Node]:
+    """The nodes as they are written; one after another, servers come last: what goes wrong shows on an agent first."""
+    return sorted(nodes, key=lambda node: rollout is Rollout.SERIAL and node.role is Role.SERVER)
 
 
 def connection(node: Node, private_key: pulumi.Input[str] | None) -> remote.ConnectionArgs:
@@ -109,9 +114,15 @@ def command_options(
     )
 
 
-def stdin(node: str, trust: Trust, bundle_pem: str) -> str:
+def stdin(node: Node, rollout: Rollout, trust: Trust, bundle_pem: str) -> str:
     """The text that a node's shell reads."""
-    return node_script.render("trust.sh", settings(node, trust, bundle_pem))
+    # What is as by default is left out: the state keeps this text once for every node.
+    script, particular = node_script.TRUST, {}
+    if rollout is Rollout.SERIAL:
+        script, particular = node_script.RESTARTING_TRUST, {"rollout": rollout.value}
+    if node.role is not None:
+        particular["role"] = node.role.value
+    return node_script.render(script, settings(node.name, trust, bundle_pem) | particular)
 
 
 def settings(node: str, trust: Trust, bundle_pem: str) -> dict[str, str]:

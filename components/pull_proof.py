@@ -17,7 +17,7 @@ from pulumi_command import remote
 
 from components import coverage, node_script, probe_image
 from components.config import Node, Rollout
-from components.nodes import Trust, command_options, connection, trust_revision
+from components.nodes import Trust, command_options, connection, trust_revision, visiting_order
 
 WAIT_SECONDS: Final = 120
 """How long a node waits for the registry to answer: its address may be announced a while after the Service is made."""
@@ -56,7 +56,7 @@ class PullProof(pulumi.ComponentResource):
         super().__init__("k3s-registry:index:PullProof", name, {}, opts)
         commands: dict[str, remote.Command] = {}
         # A node that is off proves nothing: its proof leaves the state, contacting nobody, and comes again with it.
-        for node in (node for node in args.nodes if not node.offline):
+        for node in visiting_order((node for node in args.nodes if not node.offline), args.rollout):
             before = list(commands.values())[-1:] if args.rollout is Rollout.SERIAL else []
             commands[node.name] = remote.Command(
                 f"{node.name}-proof",

@@ -76,14 +76,8 @@ gone() {
 	rm -f "$2"
 }
 
-# conf KEY: a scalar of K3s' own configuration, where the last file wins.
-conf() {
-	cat "$root/etc/rancher/k3s/config.yaml" "$root"/etc/rancher/k3s/config.yaml.d/*.yaml |
-		sed -n "s/^[\"']*$1[\"']*:[[:space:]]*[\"']*\([^\"'#]*[^\"'#[:space:]]\).*/\1/p" | tail -n1
-}
-
+find_k3s
+option private-registry
+registries=${value:-/etc/rancher/k3s/registries.yaml}
 ca=$root$ca_file
-data=$(conf data-dir)
-data=${data:-/var/lib/rancher/k3s}
-certs=$data/agent/etc/containerd/certs.d
 toml=$root$certs/$registry/hosts.toml

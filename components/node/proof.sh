@@ -227,7 +227,9 @@ check_name() {
 
 explain_pull() {
 	text=$(tail -n3 "$work/pull" | tr '\n' ' ')
-	toml=$data/agent/etc/containerd/certs.d/$registry/hosts.toml
+	toml=$data/agent/etc/containerd/config.toml
+	certs=$(sed -n "s/^[[:space:]]*config_path[^\"']*[\"']\([^\"':][^\"':]*\).*/\1/p" "$toml" | tail -n1)
+	toml=$root$certs/$registry/hosts.toml
 	check_name
 	case $text in
 	*containerd.sock* | *"CRI v1"* | *"runtime service"*)
@@ -235,7 +237,7 @@ explain_pull() {
 	*"no space left"*) die "the disk of $data is full" "an image must fit" "free space: k3s crictl rmi --prune" ;;
 	esac
 	explain_network "$text"
-	[ -e "$toml" ] || die "$toml is missing" "containerd finds the CA through it" "put it back: pulumi up -c audit=again"
+	[ ! "$certs" ] || [ -e "$toml" ] || die "$toml is missing" "containerd finds the CA through it" "put it back: pulumi up -c audit=again"
 	explain_tls "$text"
 	case $text in
 	*401* | *403* | *nauthorized* | *denied*)

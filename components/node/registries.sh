@@ -6,7 +6,7 @@
 # A block goes in only where the lines around it are understood for certain; anything else is refused before a byte of the
 # node has changed.
 
-yaml=$root/etc/rancher/k3s/registries.yaml
+yaml=$root$registries
 # What is ours is not told apart by the registry's name: a stack that changes it must find what it left under the old one.
 former=''
 [ ! -e "$yaml" ] || former=$(sed -n '/^ *# BEGIN k3s-registry/{n;s/^ *"\(.*\)":.*/\1/p;}' "$yaml" | tail -n1)
@@ -15,9 +15,9 @@ registry_file_marker='# Made by k3s-registry'
 # readable: FILE is UTF-8 with lines that K3s's parser tells apart as awk does (to YAML, NEL, LS and PS end a line too).
 # By numbers: awks differ in what they make of such bytes.
 readable() {
-	od -An -v -tu1 "$1" | awk '
+	od -An -v -tu1 "$1" | registries=$registries awk '
 function fault(what) {
-printf "found %s in line %d of /etc/rancher/k3s/registries.yaml; it must be UTF-8 text; take that out of the line\n", what, line
+printf "found %s in line %d of %s; it must be UTF-8 text; take that out of the line\n", what, line, ENVIRON["registries"]
 failed = 1
 exit 9
 }
@@ -48,10 +48,10 @@ merged() {
 	[ -e "$yaml" ] || from=/dev/null absent=1
 	[ "$1" = remove ] || readable "$from" || return
 	[ -z "$(tail -c1 "$from")" ] || open=1
-	mirrors_entry=$mirrors_entry configs_entry=$configs_entry awk -v verb="$1" -v made="$registry_file_marker" \
+	registries=$registries mirrors_entry=$mirrors_entry configs_entry=$configs_entry awk -v verb="$1" -v made="$registry_file_marker" \
 		-v absent="$absent" -v open="$open" -v host="$registry" '
 function fault(place, what, rule) {
-print "found " what " in line " place " of /etc/rancher/k3s/registries.yaml; " rule
+print "found " what " in line " place " of " ENVIRON["registries"] "; " rule
 exit 9
 }
 

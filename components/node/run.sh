@@ -35,7 +35,7 @@ trap finish EXIT
 trap 'exit 143' HUP INT TERM
 
 case $verb in
-apply | check | remove) ;;
+apply | check | remove | activate) ;;
 *) die "found the verb '$verb'; apply, check and remove exist; use one of them" ;;
 esac
 [ "$(id -u)" = 0 ] || die "found user $(id -un) instead of root; files under /etc need root; log in as root or let sudo -n run sh"
@@ -45,7 +45,20 @@ exec 2>"$work/err"
 # A symbolic link is made and carries its owner in one step, so there is no moment at which a lock has no owner. A dead
 # owner's lock is taken away under a second lock: otherwise two waiters could each take away the other's new one.
 lock=$root/run/k3s-registry.lock n=0
-until ln -sn $$ "$lock"; do
+# What restarts K3s goes on with the lock of the run that started it.
+until [ "$verb" != activate ] || ln -sn $$ "$lock.break" || [ $n -ge 5 ]; do
+	n=$((n + 1))
+	sleep 1
+done
+if [ "$verb" = activate ]; then
+	if [ "$(readlink "$lock")" = "$parent" ] && ln -sn $$ "$lock.$$"; then
+		mv -f "$lock.$$" "$lock"
+		held=$lock
+	fi
+	rm -f "$lock.break"
+	n=0
+fi
+until [ "$held" ] || ln -sn $$ "$lock"; do
 	n=$((n + 1)) pid=$(readlink "$lock") || pid=''
 	if [ "$pid" ] && ! kill -0 "$pid" && ln -sn $$ "$lock.break"; then
 		[ "$(readlink "$lock")" != "$pid" ] || rm -f "$lock"

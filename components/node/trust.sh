@@ -5,17 +5,17 @@
 # The order of writing is CA, system store, hosts, registries.yaml, hosts.toml (backwards when removing), so that no file
 # ever names a CA that is not there yet.
 
+# Who brought this about: one machine may be configured under two names for a while, since an `up` that renames a node
+# creates the new one's resources before it deletes the old one's.
+owners=$root/etc/rancher/k3s/k3s-registry-nodes
+others=$(grep -vxF "$node" "$owners") || :
+
 # Nothing is touched on a node on which this would not end well.
 preflight() {
 	command -v k3s || die "found no k3s command; the node must run K3s; install it or take the node out of the config"
 	old=$(k3s --version | awk '/^k3s version v1\./ { split($3, v, "."); if (v[2] < 30) print $3 }')
 	[ ! "$old" ] || die "found K3s $old; it must be v1.30 or newer; upgrade K3s"
-	other=$(conf container-runtime-endpoint)
-	[ "$(conf docker)" != true ] || other=docker
-	[ ! "$other" ] || die "found container runtime '$other' in /etc/rancher/k3s/config.yaml; it must be K3s' own containerd; remove that setting or take the node out of the config"
-	config=$data/agent/etc/containerd/config.toml
-	[ -e "$root$config" ] || die "found no $config; K3s writes it when it starts; start K3s, or name its data-dir in /etc/rancher/k3s/config.yaml"
-	grep -q "^[[:space:]]*config_path *= *[\"']${certs}[\"']" "$root$config" || die "found no config_path = \"$certs\" in $config; containerd must read certs.d; remove the template beside it or add that line to it, and restart K3s"
+	activation_sound
 	registries_wanted || die "$(cat "$work/registries")"
 	[ ! -e "$toml" ] || ours "$toml" "$hosts_toml" ||
 		die "found \"$line\" in $certs/$registry/hosts.toml, which is not ours; settings of others stay; move that file away and run pulumi up again"
@@ -27,12 +27,14 @@ case $verb in
 apply)
 	certificates
 	preflight
+	if [ "$restart" ]; then restart_prepare; else journal_gone; fi
 	;;
 check)
 	certificates
 	# What cannot be merged is not as it should be.
 	registries_wanted || note registries
 	;;
+activate) activate ;;
 remove)
 	registries_wanted || die "$(cat "$work/registries")"
 	each_hosts_file hosts_sound
@@ -57,11 +59,6 @@ former_gone() {
 	esac
 }
 
-# Who brought this about: one machine may be configured under two names for a while, since an `up` that renames a node
-# creates the new one's resources before it deletes the old one's.
-owners=$root/etc/rancher/k3s/k3s-registry-nodes
-others=$(grep -vxF "$node" "$owners") || :
-
 if [ "$verb" = remove ] && [ "$others" ]; then
 	printf '%s\n' "$others" >"$work/new"
 	put nodes "$owners"
@@ -72,9 +69,11 @@ elif [ "$verb" = remove ]; then
 	registries_gone
 	each_hosts_file hosts_put
 	store
+	journal_gone
 	gone ca "$ca" "$(cat "$ca")"
 	gone nodes "$owners" "$node"
 	unfolder "${ca%/*}"
+	unfolder "${yaml%/*}"
 else
 	former_gone
 	printf %s "$authorities" >"$work/new"
@@ -86,12 +85,14 @@ else
 	*) registries_put ;;
 	esac
 	printf %s "$hosts_toml" >"$work/new"
-	put hosts.toml "$toml"
+	mirrored || put hosts.toml "$toml"
 	printf '%s\n' "$node$nl$others" | sed '/^$/d' | sort >"$work/new"
 	put nodes "$owners"
+	[ ! "$restart" ] || restart_await
 fi
 
 if [ "$verb" = check ]; then
+	[ "$config_path" ] && [ ! -e "$journal" ] || note restart
 	printf '{"drift":[%s]}\n' "${what#,}" >&4
 	[ ! "$what" ] || exit 3
 	exit 0

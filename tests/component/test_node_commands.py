@@ -90,6 +90,41 @@ def test_a_serial_rollout_visits_one_node_after_another(build: Build, config: di
     assert chain == {"control01-trust": [], "cube01-trust": ["control01-trust"], "cube02-trust": ["cube01-trust"]}
 
 
+def test_a_serial_rollout_visits_servers_last(build: Build, config: dict[str, Any]) -> None:
+    config["rollout"] = "serial"
+    config["nodes"]["control01"]["role"] = "server"
+    recording = build(config)
+    for role in ("trust", "proof"):
+        chain = {
+            name: [d for d in map(recording.name_of, recording.by_name[name].dependencies) if d.endswith(role)]
+            for name in (f"control01-{role}", f"cube01-{role}", f"cube02-{role}")
+        }
+        assert chain == {
+            f"cube01-{role}": [],
+            f"cube02-{role}": [f"cube01-{role}"],
+            f"control01-{role}": [f"cube02-{role}"],
+        }
+
+
+def test_only_a_serial_rollout_lets_a_node_restart(build: Build, config: dict[str, Any]) -> None:
+    def told(rollout: str) -> set[bool]:
+        recording = build(config | {"rollout": rollout})
+        return {
+            "\nrollout=serial\n" in inputs(request)["stdin"]
+            for name, request in commands(recording).items()
+            if name.endswith("-trust")
+        }
+
+    assert (told("parallel"), told("serial")) == ({False}, {True})
+
+
+def test_a_node_is_told_its_role_where_the_configuration_says_it(build: Build, config: dict[str, Any]) -> None:
+    config["nodes"]["control01"]["role"] = "server"
+    recording = build(config)
+    told = {name: "\nrole=server\n" in inputs(request)["stdin"] for name, request in commands(recording).items()}
+    assert [name for name, is_told in told.items() if is_told] == ["control01-trust"]
+
+
 def test_the_order_of_nodes_changes_no_resource(build: Build, config: dict[str, Any]) -> None:
     def sent(recording: Recording) -> dict[str, str]:
         return {name: json.dumps(inputs(request), sort_keys=True) for name, request in commands(recording).items()}

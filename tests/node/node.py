@@ -83,6 +83,8 @@ COMMANDS = [
     "readlink",
     "rm",
     "rmdir",
+    "setsid",
+    "sh",
     "sed",
     "sha256sum",
     "sleep",

@@ -42,6 +42,7 @@ class Part:
         """
         (self.root / "etc/rancher/k3s/registries.yaml").write_bytes(content)
         variables = {"root": str(self.root), "registry": REGISTRY, "LC_ALL": "C", "verb": verb, "work": str(work)}
+        variables["registries"] = "/etc/rancher/k3s/registries.yaml"
         entries = {"mirrors_entry": MIRRORS_ENTRY, "configs_entry": CONFIGS_ENTRY}
         called = "registries_wanted" if work else 'merged "$verb"'
         done = subprocess.run(

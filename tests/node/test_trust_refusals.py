@@ -46,8 +46,8 @@ def test_a_k3s_that_is_new_enough_is_accepted(node: Node, version: str) -> None:
 
 
 def test_a_containerd_that_does_not_read_certs_d_is_refused(node: Node) -> None:
-    node.write(CONFIG, 'version = 3\n#  config_path = "/etc/x"\nconfig_path = "/etc/containerd/certs.d"\n')
-    refused(node, CONFIG, f'no config_path = "{CERTS}"', "restart K3s")
+    node.write(CONFIG, f'version = 3\n#  config_path = "{CERTS}"\nconfig_path = ""\n')
+    refused(node, f"no config_path in {CONFIG}", "set rollout: serial")
 
 
 def test_a_node_on_which_k3s_never_started_is_refused(node: Node) -> None:

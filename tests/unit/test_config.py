@@ -120,6 +120,7 @@ def test_the_error_says_that_nothing_was_contacted() -> None:
         ("nodes.cube01.hostKey", ED25519[:-8], "cut short"),
         ("nodes.cube01.hostKey", ED25519.replace("ssh-ed25519", "ecdsa-sha2-nistp256"), "type named before it"),
         ("nodes.cube01.offline", "yes", "true or false"),
+        ("nodes.cube01.role", "master", "one of server, agent"),
         ("nodes.Cube02", {"host": "192.168.0.12", "hostKey": ED25519}, "DNS name"),
         ("ssh.user", "root; reboot", "login name"),
         ("ssh.dialTries", 0, "from 1 to 20"),

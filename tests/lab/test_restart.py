@@ -1,0 +1,204 @@
+"""A node on which K3s must be restarted: by real systemd, over real SSH, and what comes back when it goes wrong."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.node_script import RESTARTING_TRUST, render
+from lab.machines import Machine
+from tests.waiting import wait_until
+
+from .deployed import Deployed, units
+from .node_files import differences, snapshot
+from .program import only
+from .ssh_client import ssh_command
+
+pytestmark = [pytest.mark.lab, pytest.mark.long]
+CONFIG = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"
+CNI = "/var/lib/rancher/k3s/agent/etc/cni/net.d/10-lab.conflist"
+JOURNAL = "/etc/rancher/k3s/k3s-registry-ca.crt.restart"
+LOCK = "/run/k3s-registry.lock"
+DROP_IN = "/etc/systemd/system/k3s-agent.service.d/fault.conf"
+READY_SECONDS = 15
+END_SECONDS = 3 * READY_SECONDS
+FAULTS = {
+    "fails": "ExecStart=\nExecStart=/bin/false",
+    "hangs": "ExecStartPre=/bin/sleep 600",
+    # systemctl returns 0, K3s runs, its kubelet reports, and is not ready for want of a network.
+    "stays not ready": f"ExecStartPre=-/bin/mv {CNI} /run/taken-away",
+}
+
+
+def forget_config_path(machine: Machine) -> None:
+    """As if K3s had been upgraded from a version that named no folder, and not been started since."""
+    path = machine.path(CONFIG)
+    kept = [line for line in path.read_text().splitlines(keepends=True) if "config_path" not in line]
+    path.write_text("".join(kept))
+
+
+def managed(machine: Machine) -> dict[str, str]:
+    """What K3s reads and the program might touch, without what K3s writes anew and what a test put there.
+
+    The system store is not K3s's: it keeps the authority.
+    """
+    others = (CONFIG, DROP_IN, CNI, "/etc/ssl/certs/", "/usr/local/share/ca-certificates/")
+    return {name: entry for name, entry in snapshot(machine).items() if not name.startswith(others)}
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A node without anything of ours, on which an `apply` needs a restart; and the text that asks for it."""
+
+    deployed: Deployed
+    machine: Machine
+    text: str
+    folder: Path
+
+    def ssh(self) -> subprocess.Popen[str]:
+        """The apply over SSH, as the command provider runs it."""
+        argv, environment = ssh_command(
+            self.deployed.program.lab, self.machine, "pi", "sudo -n sh -s -- apply", self.folder / "known_hosts"
+        )
+        process = subprocess.Popen(
+            argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdin is not None
+        process.stdin.write(self.text)
+        process.stdin.close()
+        process.stdin = None
+        return process
+
+    def apply(self) -> tuple[int, str, str]:
+        process = self.ssh()
+        stdout, stderr = process.communicate(timeout=120)
+        return process.returncode, stdout, stderr
+
+    def spoil(self, fault: str) -> None:
+        self.machine.run(["mkdir", "-p", str(Path(DROP_IN).parent)])
+        self.machine.write(DROP_IN, f"[Service]\n{fault}\n")
+        self.machine.run(["systemctl", "daemon-reload"])
+
+    def mend(self) -> None:
+        command = (
+            f"rm -rf {Path(DROP_IN).parent}; [ ! -e /run/taken-away ] || mv /run/taken-away {CNI}; "
+            "systemctl daemon-reload; systemctl reset-failed k3s-agent; systemctl restart k3s-agent"
+        )
+        self.machine.run(["sh", "-c", command])
+
+    def has_journal(self) -> bool:
+        return self.machine.path(f"{JOURNAL}/started").exists()
+
+    def is_locked(self) -> bool:
+        return self.machine.run(["test", "-L", LOCK], check=False).returncode == 0
+
+
+@pytest.fixture
+def visit(deployed: Deployed, tmp_path: Path) -> Iterator[Visit]:
+    program = deployed.program
+    machine = program.machines["cube01"]
+    resources = json.loads(program.run("stack", "export").text)["deployment"]["resources"]
+    (text,) = [r["inputs"]["stdin"] for r in resources if r["urn"].endswith("::cube01-trust")]
+    program.up(config=program.configuration(only("control01", "cube02")))
+    forget_config_path(machine)
+    told = text[: text.index("script=$(")]
+    script = render(RESTARTING_TRUST, {"rollout": "serial", "ready_seconds": str(READY_SECONDS)})
+    visit = Visit(deployed, machine, told + script, tmp_path)
+    yield visit
+    visit.mend()
+    deployed.wait_for_nodes()
+    program.up()
+
+
+def containers(deployed: Deployed) -> dict[str, Any]:
+    """Every container of the cluster by its pod: which, and how often restarted."""
+    pods = json.loads(deployed.program.kubectl("get", "pods", "-A", "-o", "json"))["items"]
+    return {
+        pod["metadata"]["name"]: [(c["containerID"], c["restartCount"]) for c in pod["status"]["containerStatuses"]]
+        for pod in pods
+        if pod["status"]["phase"] == "Running"
+    }
+
+
+def test_a_serial_rollout_restarts_the_one_node_that_needs_it_and_its_pods_run_on(
+    deployed: Deployed, visit: Visit
+) -> None:
+    program = deployed.program
+
+    def serial(keys: dict[str, Any]) -> None:
+        keys["rollout"] = "serial"
+        keys["nodes"]["control01"]["role"] = "server"
+
+    starts, before = deployed.unit_starts(), containers(deployed)
+    refused = program.up(expect=None)
+    assert refused.status != 0
+    assert f"node cube01: found no config_path in {CONFIG}" in refused.text
+    assert "set rollout: serial" in refused.text
+    assert deployed.unit_starts() == starts
+    program.up(config=program.configuration(serial))
+    after = deployed.unit_starts()
+    assert [name for name in starts if after[name] != starts[name]] == ["cube01"]
+    assert "NRestarts=0" in after["cube01"]
+    assert containers(deployed) == before
+    assert program.outputs()["verifiedNodes"] == ["control01", "cube01", "cube02"]
+    assert not visit.machine.path(JOURNAL).exists()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_former_files_are_back_when_the_run_says_what_was_seen(visit: Visit, fault: str) -> None:
+    before = managed(visit.machine)
+    visit.spoil(FAULTS[fault])
+    status, stdout, stderr = visit.apply()
+    assert (status, stdout) == (1, ""), stderr
+    assert stderr.startswith(f"node cube01: found K3s not ready within {READY_SECONDS} s"), stderr
+    assert differences(before, managed(visit.machine)) == []
+    assert not visit.is_locked()
+    converges(visit)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_former_files_are_back_though_the_connection_died(visit: Visit, fault: str) -> None:
+    before = managed(visit.machine)
+    visit.spoil(FAULTS[fault])
+    process = visit.ssh()
+    wait_until(visit.has_journal, 30, "the restart is under way")
+    process.kill()
+    process.communicate(timeout=30)
+    wait_until(lambda: not visit.machine.path(JOURNAL).exists(), END_SECONDS, "the node has decided", pause=0.5)
+    wait_until(lambda: not visit.is_locked(), END_SECONDS, "the lock is free", pause=0.5)
+    assert differences(before, managed(visit.machine)) == []
+    converges(visit)
+
+
+def converges(visit: Visit) -> None:
+    """The next run, on the mended node, brings it about, and the one after changes nothing."""
+    visit.mend()
+    visit.deployed.wait_for_nodes()
+    status, stdout, stderr = visit.apply()
+    assert (status, stderr) == (0, "")
+    assert json.loads(stdout)["changed"] is True
+    starts = units(visit.machine)
+    status, stdout, stderr = visit.apply()
+    assert (status, stderr, json.loads(stdout)["what"]) == (0, "", [])
+    assert units(visit.machine) == starts
+
+
+def test_a_node_that_lost_power_during_the_restart_converges(visit: Visit) -> None:
+    visit.spoil(FAULTS["hangs"])
+    process = visit.ssh()
+    wait_until(visit.has_journal, 30, "the restart is under way")
+    visit.machine.kill()
+    process.kill()
+    process.communicate(timeout=30)
+    visit.machine.path(DROP_IN).unlink()
+    visit.machine.start()
+    visit.machine.wait_for_ssh()
+    visit.deployed.wait_for_nodes()
+    status, stdout, stderr = visit.apply()
+    assert (status, stderr) == (0, "")
+    assert "restart" in json.loads(stdout)["what"]
+    assert not visit.machine.path(JOURNAL).exists()
