@@ -5,7 +5,7 @@ pair from `registry`.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,7 @@ import pulumi_tls as tls
 
 from components import authority, key_pair
 from components.authority import HOURS_PER_DAY, Authority
+from components.certificate_bundle import fingerprints
 from components.certificate_plan import CertificatePlan
 from components.issuance import Issuance
 
@@ -56,6 +57,7 @@ class Certificates(pulumi.ComponentResource):
         self._hostname = args.hostname
         self._request_name, self._server_name = f"{name}-server-request", f"{name}-server"
         self._issuance = Issuance()
+        self._issuer_fingerprints: set[str] = set()
         authorities = {
             generation: self._authority(f"{name}-authority-{generation}", generation, args)
             for generation in plan.authorities
@@ -104,7 +106,10 @@ class Certificates(pulumi.ComponentResource):
         )
 
         bundle = pulumi.Output.concat(*[one.trusted_pem for one in authorities.values()])
-        self.bundle_pem = _after(trusted, bundle)
+        # After the server's certificate: what a node may be told depends on whether this `up` changes that (`gap`).
+        signed = server.cert_pem.apply(lambda _: None, run_with_unknowns=True)
+        self.bundle_pem = _after(signed, _after(trusted, bundle))
+        issuer.trusted_pem.apply(lambda pem: self._issuer_fingerprints.update(fingerprints(pem)))
         self.server_certificate_pem = _after(usable, chain)
         self.server_key_pem = server_key.private_key_pem
         self.issuer_pem = issuer.trusted_pem
@@ -117,6 +122,33 @@ class Certificates(pulumi.ComponentResource):
                 "serverNotAfter": self.server_not_after,
             }
         )
+
+    def gap(self, before: Collection[str], after: Collection[str]) -> str | None:
+        """Why pulls would fail on a node while its trust changes like that in this `up`; None where they go on.
+
+        While the registry's certificate changes, some pods still serve the former one: a node must trust both.
+
+        Args:
+            before: fingerprints of the authorities that the node was told last.
+            after: those that it is to be told; empty where they are not known yet.
+
+        """
+        if self._plan.accept_gap or not self._issuance.makes(self._server_name):
+            return None
+        way_on = "; or, where it cannot pull now anyway, set certificates.acceptGap to true for this `up`"
+        if not self._issuer_fingerprints & set(before):
+            return (
+                f"does not trust authority {self._plan.issuer} yet, by which this `up` has the registry's certificate "
+                "signed; every node must trust an authority before it signs, or pulls fail meanwhile; keep the former "
+                f"certificates.issuer with {self._plan.issuer} in certificates.authorities for one `up` first{way_on}"
+            )
+        if after and not set(before) <= set(after):
+            return (
+                "would forget an authority in the same `up` that changes the registry's certificate; pods serve the "
+                "former one meanwhile; keep all of certificates.authorities for this `up` and drop the old one in the "
+                f"next{way_on}"
+            )
+        return None
 
     def _authority(self, name: str, generation: str, args: CertificatesArgs) -> Authority:
         external = args.plan.external
@@ -176,10 +208,10 @@ class Certificates(pulumi.ComponentResource):
     def _announce(self) -> None:
         if self._issuance.makes(self._server_name) and not self._issuance.makes(self._request_name):
             pulumi.log.warn(
-                f"the server certificate is issued anew by this `up`, signed by authority {self._plan.issuer}: the one "
-                f"in force ends within certificates.renewDays ({self._plan.renew_days} days; `pulumi stack output "
-                "serverNotAfter` tells when), or its issuer or its own settings have changed. The registry gets a new "
-                "pod and every node pulls again; what nodes trust does not change by it",
+                f"the server certificate is issued anew by this `up`, signed by authority {self._plan.issuer}: its "
+                f"issuer or its own settings have changed, or the one in force ends within certificates.renewDays "
+                f"({self._plan.renew_days} days; `pulumi stack output serverNotAfter` tells when). The registry gets a "
+                "new pod and every node pulls again; a renewal alone changes nothing that nodes trust",
                 resource=self,
             )
 

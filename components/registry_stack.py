@@ -81,6 +81,7 @@ class RegistryStack(pulumi.ComponentResource):
                 bundle_pem=certificates.bundle_pem,
                 private_key=args.ssh_private_key,
                 rollout=config.rollout,
+                gap=certificates.gap,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -104,6 +105,7 @@ class RegistryStack(pulumi.ComponentResource):
         self.outputs = {
             **addresses(config),
             "caCertPem": certificates.issuer_pem,
+            "trustBundlePem": certificates.bundle_pem,
             "caFingerprintSha256": certificates.issuer_pem.apply(lambda pem: fingerprints(pem)[0]),
             "caNotAfter": certificates.issuer_not_after,
             "serverNotAfter": certificates.server_not_after,

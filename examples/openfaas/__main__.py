@@ -41,7 +41,10 @@ functions = kubernetes.core.v1.Namespace(
 authority = kubernetes.core.v1.ConfigMap(
     "registry-authority",
     metadata=kubernetes.meta.v1.ObjectMetaArgs(name="registry-authority", namespace=functions.metadata.name),
-    data={"ca.crt": registry.require_output("caCertPem"), "buildkitd.toml": registry.require_output("buildkitConfig")},
+    data={
+        "ca.crt": registry.require_output("trustBundlePem"),
+        "buildkitd.toml": registry.require_output("buildkitConfig"),
+    },
 )
 
 pulumi.export("OPENFAAS_PREFIX", prefix)

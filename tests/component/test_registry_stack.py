@@ -18,6 +18,7 @@ OUTPUTS = {
     "dockerCertsDir",
     "buildkitConfig",
     "caCertPem",
+    "trustBundlePem",
     "caFingerprintSha256",
     "caNotAfter",
     "serverNotAfter",

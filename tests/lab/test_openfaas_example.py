@@ -25,6 +25,6 @@ def test_the_consuming_stack_takes_over_what_it_needs(deployed: Deployed, tmp_pa
         printed = program.run("stack", "output", "--json", project=project).text
         assert json.loads(printed)["OPENFAAS_PREFIX"] == "registry.cube.local:5000/openfaas"
         authority = program.kubectl("-n", "openfaas-fn", "get", "configmap", "registry-authority", "-o", "json")
-        assert json.loads(authority)["data"]["ca.crt"] == program.outputs()["caCertPem"]
+        assert json.loads(authority)["data"]["ca.crt"] == program.outputs()["trustBundlePem"]
     finally:
         program.run("destroy", "--yes", "--skip-preview", project=project)

@@ -1,0 +1,48 @@
+"""Steps of a rotation that would leave nodes without trust for a while are refused by the preview, node by node."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .deployed import Deployed
+
+pytestmark = pytest.mark.lab
+BOTH = {"authorities": ["one", "two"], "issuer": "one"}
+
+
+@pytest.fixture(scope="module")
+def both(deployed: Deployed) -> Iterator[Deployed]:
+    """After the first step: every node trusts two authorities, and the old one signs."""
+    deployed.program.up(config=deployed.program.configuration(lambda keys: keys["certificates"].update(BOTH)))
+    yield deployed
+    deployed.program.up()
+
+
+def previewed(deployed: Deployed, plan: dict[str, Any]) -> str:
+    """What a preview says of these `certificates`; it must refuse them."""
+    config = deployed.program.configuration(lambda keys: keys["certificates"].update(plan))
+    done = deployed.program.run("preview", "--color", "never", config=config, expect=None)
+    assert done.status != 0, done.text
+    assert "Traceback" not in done.text
+    return " ".join(done.text.split())
+
+
+def test_dropping_an_authority_and_switching_the_issuer_in_one_step_is_refused(both: Deployed) -> None:
+    said = previewed(both, {"authorities": ["two"], "issuer": "two"})
+    assert "node cube01: would forget an authority in the same `up` that changes the registry's certificate" in said
+
+
+def test_an_issuer_that_a_node_was_not_told_of_is_refused_although_it_is_made_already(both: Deployed) -> None:
+    plan = {"authorities": ["one", "two", "three"], "issuer": "three"}
+    config = both.program.configuration(lambda keys: keys["certificates"].update(plan))
+    both.program.up(config=config, expect=None)
+    said = previewed(both, plan)
+    assert "node cube01: does not trust authority three yet" in said
+
+
+def test_the_second_step_is_not_refused(both: Deployed) -> None:
+    config = both.program.configuration(lambda keys: keys["certificates"].update({**BOTH, "issuer": "two"}))
+    planned = both.program.planned(config)
+    assert planned["registry-certificates-server"] == "replace"
+    assert [name for name in planned if name.endswith("-trust")] == []
