@@ -124,12 +124,19 @@ def bring(
     )
 
 
-def end_warning(issuer: str, end: dt.datetime, server_days: int, now: dt.datetime) -> str | None:
-    """What a user must hear when the issuer's life is shorter than that of a server certificate issued now."""
+def end_warning(
+    generation: str, end: dt.datetime, server_days: int, now: dt.datetime, *, signs: bool = True
+) -> str | None:
+    """What a user must hear when an authority's life is shorter than that of a server certificate issued now."""
     if now + dt.timedelta(days=server_days) <= end:
         return None
     tense = "ended" if end <= now else "ends"
+    if not signs:
+        return (
+            f"authority {generation}, which signs nothing, {tense} on {end:%Y-%m-%d}; at its end it would be made "
+            "anew, and every node would trust that; drop it from certificates.authorities"
+        )
     return (
-        f"authority {issuer} {tense} on {end:%Y-%m-%d}, and the server certificate with it, whatever its own end; "
+        f"authority {generation} {tense} on {end:%Y-%m-%d}, and the server certificate with it, whatever its own end; "
         f"rotate the authority: add a generation to certificates.authorities (docs/operating.md, rotation)"
     )

@@ -7,6 +7,7 @@ pair from `registry`.
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import pulumi
@@ -73,7 +74,7 @@ class Certificates(pulumi.ComponentResource):
             self._request_name,
             private_key_pem=server_key.private_key_pem,
             subject=server_subject(args.hostname),
-            dns_names=list(args.dns_names),
+            dns_names=list(dict.fromkeys(args.dns_names)),  # an alias may be the Service's own name
             ip_addresses=[args.ip],
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -99,7 +100,8 @@ class Certificates(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, hooks=self._issuance.watch(self._server_name)),
         )
         server.cert_pem.apply(lambda _: self._announce(), run_with_unknowns=True)
-        issuer.not_after.apply(self._warn_of_end)
+        for generation, one in authorities.items():
+            one.not_after.apply(partial(self._warn_of_end, generation))
         chain = pulumi.Output.concat(server.cert_pem, *issuer.intermediate_pems)
         usable = pulumi.Output.unsecret(
             pulumi.Output.all(chain, server_key.private_key_pem, issuer.trusted_pem).apply(self._refuse_unusable)
@@ -215,12 +217,13 @@ class Certificates(pulumi.ComponentResource):
                 resource=self,
             )
 
-    def _warn_of_end(self, not_after: str) -> None:
+    def _warn_of_end(self, generation: str, not_after: str) -> None:
         sentence = authority.end_warning(
-            self._plan.issuer,
+            generation,
             dt.datetime.fromisoformat(not_after),
             self._plan.server_days,
             dt.datetime.now(dt.UTC),
+            signs=generation == self._plan.issuer,
         )
         if sentence is not None:
             pulumi.log.warn(sentence, resource=self)

@@ -17,6 +17,7 @@ SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
 """Key under which the engine's protocol wraps a secret value."""
 
 
+SECRETS = ("sshPrivateKey", "kubeconfig", "caPrivateKey")
 COMMAND = "command:remote:Command"
 
 
@@ -117,11 +118,14 @@ def build() -> Iterator[Build]:
     loop.close()
 
 
-def _build(values: dict[str, Any], *, preview: bool = False, private_key: str | None = None) -> Recording:
+def _build(
+    values: dict[str, Any], *, preview: bool = False, private_key: str | None = None, authority_key: str | None = None
+) -> Recording:
     provider = Provider(preview=preview)
     recorder = Recorder(provider)
     pulumi.runtime.set_mocks(provider, project="k3s-registry", stack="test", preview=preview, monitor=recorder)
     key = None if private_key is None else pulumi.Output.secret(private_key)
+    signing = None if authority_key is None else pulumi.Output.secret(authority_key)
     outputs: dict[str, Any] = {}
     secret: list[str] = []
 
@@ -134,7 +138,9 @@ def _build(values: dict[str, Any], *, preview: bool = False, private_key: str | 
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]  # the SDK leaves it untyped
     def program() -> Any:
-        stack = RegistryStack("registry", RegistryStackArgs(config=parse(values), ssh_private_key=key))
+        config = parse(values, encrypted=SECRETS)
+        args = RegistryStackArgs(config=config, ssh_private_key=key, external_authority_key=signing)
+        stack = RegistryStack("registry", args)
         return pulumi.Output.from_input(collect(stack))
 
     program()

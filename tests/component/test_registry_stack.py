@@ -2,8 +2,11 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
-from .conftest import COMMAND, PRIVATE_KEY, SECRET_SIGNATURE, Build, inputs
+from tests.node.authority import new_authority
+
+from .conftest import COMMAND, PRIVATE_KEY, SECRET_SIGNATURE, Build, inputs, unwrapped
 
 OUTPUTS = {
     "schemaVersion",
@@ -171,6 +174,20 @@ def test_the_issuer_signs_and_every_authority_is_trusted(build: Build, config: d
     assert keys == {"registry-certificates-authority-two-key"}
     trusted = {recording.name_of(urn) for urn in recording.by_name["cube01-trust"].dependencies}
     assert {"registry-certificates-authority-one", "registry-certificates-authority-two"} <= trusted
+
+
+def test_an_authority_made_elsewhere_signs_with_its_own_key(build: Build, config: dict[str, Any]) -> None:
+    house = new_authority()
+    key = house.key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    config["certificates"] = {"authorities": ["house"], "external": "house"}
+    recording = build({**config, "caCertificate": house.pem, "caPrivateKey": key}, preview=True, authority_key=key)
+    server = inputs(recording.by_name["registry-certificates-server"])
+    assert unwrapped(server["caPrivateKeyPem"]) == key
+    assert server["caCertPem"] == house.pem
+    assert recording.outputs["trustBundlePem"] == house.pem
+    assert recording.of_type("tls:index/selfSignedCert:SelfSignedCert") == {}
 
 
 def test_the_outputs_are_the_contract(build: Build, config: dict[str, Any]) -> None:

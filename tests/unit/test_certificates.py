@@ -25,3 +25,10 @@ def test_an_issuer_that_a_server_certificate_issued_now_outlives_is_warned_of_wi
 
 def test_an_issuer_that_has_ended_is_told_as_such() -> None:
     assert "authority one ended on 2036-01-01" in (warned(-1) or "")
+
+
+def test_an_authority_that_signs_nothing_is_to_be_dropped_before_its_end() -> None:
+    text = end_warning("one", END, 100, END - dt.timedelta(days=99), signs=False)
+    assert text is not None
+    assert "authority one, which signs nothing, ends on" in text
+    assert "drop it from certificates.authorities" in text
