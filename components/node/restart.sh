@@ -88,8 +88,8 @@ k3s_restart() {
 	fi
 }
 
-# node_ready: K3s has started anew and the kubelet of that start says Ready. By that condition's heartbeat: the lease is
-# renewed by a kubelet that has yet to look whether it is ready.
+# node_ready: K3s has started anew, and the kubelet of that start lives and says Ready. Its lease is no word on readiness, and the
+# condition is reported again only after minutes, perhaps in the very second of the start: each counts with the other.
 node_ready() {
 	seen="$config_toml not written anew"
 	[ "$(find "$root$config_toml" -newer "$journal/started")" ] || return 1
@@ -97,15 +97,16 @@ node_ready() {
 	seen="no config_path in $config_toml"
 	[ "$config_path" ] || return 1
 	seen='no answer from the API server'
-	state=$(timeout 10 k3s kubectl --kubeconfig "$root$data/agent/kubelet.kubeconfig" --request-timeout 5s get node "$name" \
-		-o 'jsonpath={range .status.conditions[?(@.type=="Ready")]}{.status} {.lastHeartbeatTime}{end}') || return 1
+	state=$(timeout 10 k3s kubectl --kubeconfig "$root$data/agent/kubelet.kubeconfig" --request-timeout 5s get -n kube-node-lease "node/$name" "lease/$name" \
+		-o 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status} {.items[*].status.conditions[?(@.type=="Ready")].lastHeartbeatTime} {.items[*].spec.renewTime}') || return 1
 	since=$(date -u -r "$root$config_toml" +%Y-%m-%dT%H:%M:%SZ)
-	seen="Ready=$state, containerd configured $since"
+	seen="Ready=$state, K3s started $since"
 	case $state in
 	'True '*) ;;
 	*) return 1 ;;
 	esac
-	[ "$(printf '%s\n' "$since" "${state#True }" | sort | tail -n1)" != "$since" ]
+	# shellcheck disable=SC2086  # two times
+	[ "$(printf '%s\n' "$since" ${state#True } | sort | head -n1)" = "$since" ]
 }
 
 activate() {

@@ -11,6 +11,7 @@ from tests.node.authority import Authority, new_authority
 from tests.node.bench import HOST, REPOSITORY, Bench, new_probe, with_client
 from tests.node.debian_store import TOOL, furnish
 from tests.node.node import Node, Shell, executable, make_shell, plain_node
+from tests.node.stale_node import stale_node
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,6 +45,11 @@ def second_authority() -> Authority:
 @pytest.fixture
 def node(tmp_path: Path, shell: Shell, authority: Authority) -> Node:
     return plain_node(tmp_path / "root", shell, authority)
+
+
+@pytest.fixture
+def stale(node: Node) -> Node:
+    return stale_node(node)
 
 
 @pytest.fixture

@@ -73,6 +73,9 @@ version = 3
 STALE = "version = 3\n[plugins.'io.containerd.cri.v1.images'.registry]\n"
 """What K3s before 1.26.13 left, and no start since has replaced."""
 
+NOW = "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+RENEWED = "$(date -u +%Y-%m-%dT%H:%M:%S.123456Z)"
+
 # `starts` is what a start of K3s does, `states` what the API server says of the node.
 RESTARTER = """\
 #!/bin/sh
@@ -131,7 +134,7 @@ def restartable(node: Node) -> None:
     executable(node.root / "usr/local/bin/k3s", K3S.format(root=quoted))
     node.write("/anew", ANEW)
     starts(node, f'cat "$root/anew" >"$root{CONFIG}"')
-    states(node, 'echo "True $(date -u +%Y-%m-%dT%H:%M:%SZ)"')
+    states(node, f'echo "True {NOW} {RENEWED}"')
     node.script = RESTARTING_TRUST
     node.settings["rollout"] = "serial"
     node.settings["ready_seconds"] = "30"
