@@ -24,7 +24,6 @@ FIRST, NONE, CHANGE = "first", "none", "change"
 FULL, EMPTY = "full", "empty"
 SETTINGS: Mapping[str, Mapping[str, str]] = {
     "as it is": {},
-    "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": {"PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true"},
     "PULUMI_DIY_BACKEND_GZIP": {"PULUMI_DIY_BACKEND_GZIP": "true"},
     "PULUMI_DIY_BACKEND_ZSTD": {"PULUMI_DIY_BACKEND_ZSTD": "true"},
     "PULUMI_SKIP_CHECKPOINTS": {"PULUMI_SKIP_CHECKPOINTS": "true"},
@@ -53,14 +52,16 @@ def nodes(count: int) -> Iterator[list[Address]]:
 
 @dataclass
 class Fleet:
-    """One run of the bench: seconds of whole `up`s, and bytes of state a node."""
+    """One run of the bench: seconds of whole `up`s, wall and processor, and bytes of state a node."""
 
     stack: NodeStack
     nodes: Sequence[Address]
     walls: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    cpus: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    """Of engine, program and plugin, without the pretend nodes."""
     state_bytes: dict[str, float] = field(default_factory=dict)
-    settings: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """By setting of the CLI: seconds of a first `up`, and bytes of state a node."""
+    settings: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    """By setting of the CLI: wall and processor seconds of a first `up`, and bytes of state a node."""
     loads: list[float] = field(default_factory=list)
     """This computer's load average (one minute) at the end of each `up`."""
     facts: str = ""
@@ -79,40 +80,45 @@ class Fleet:
             for payload in (FULL, EMPTY) if turn % 2 == 0 else (EMPTY, FULL):
                 self.stack.forget()
                 for case, bundle in ((FIRST, self._first), (NONE, self._first), (CHANGE, self._second)):
-                    wall = self._up(bundle, empty=payload == EMPTY)
+                    wall, cpu = self._up(bundle, empty=payload == EMPTY)
                     self.walls.setdefault((payload, case), []).append(wall)
-                    say(f"  round {turn + 1}, {payload}, {case}: {wall:.1f} s, load {self.loads[-1]:.1f}")
+                    self.cpus.setdefault((payload, case), []).append(cpu)
+                    load = f"load {self.loads[-1]:.1f}"
+                    say(f"  round {turn + 1}, {payload}, {case}: {wall:.1f} s, CPU-s {cpu:.1f}, {load}")
                 self.state_bytes[payload] = self.stack.state_bytes() / len(self.nodes)
 
     def compare_settings(self) -> None:
         """How long a first `up` of the full payload takes with each setting of the CLI."""
         for name, environment in SETTINGS.items():
             self.stack.forget()
-            wall = self._up(self._first, empty=False, environment=environment)
-            self.settings[name] = wall, self.stack.state_bytes() / len(self.nodes)
-            say(f"  {name}: first up {wall:.1f} s, load {self.loads[-1]:.1f}")
+            wall, cpu = self._up(self._first, empty=False, environment=environment)
+            self.settings[name] = wall, cpu, self.stack.state_bytes() / len(self.nodes)
+            say(f"  {name}: first up {wall:.1f} s, CPU-s {cpu:.1f}, load {self.loads[-1]:.1f}")
 
-    def _up(self, bundle: str, *, empty: bool, environment: Mapping[str, str] | None = None) -> float:
+    def _up(self, bundle: str, *, empty: bool, environment: Mapping[str, str] | None = None) -> tuple[float, float]:
         clock = Clock()
         self.stack.up(Wanted(nodes=self.nodes, bundle=bundle, proof=True, empty=empty), clock, environment)
         self.loads.append(os.getloadavg()[0])
-        return clock.wall
+        return clock.wall, clock.cpu
 
     def report(self) -> Iterator[str]:
         """Circumstances, the medians, and what the CLI's settings change."""
         yield f"{self.facts}; load {min(self.loads):.1f} to {max(self.loads):.1f}"
-        yield "| case | full s | empty s | ratio |"
-        yield "|---|---|---|---|"
+        yield "| case | full s | empty s | ratio | full CPU-s | empty CPU-s | ratio |"
+        yield "|---|---|---|---|---|---|---|"
         for case in (FIRST, NONE, CHANGE):
-            full, empty = (median(self.walls[payload, case]) for payload in (FULL, EMPTY))
-            yield f"| {case} | {full:.1f} | {empty:.1f} | {full / empty:.2f} |"
+            cells = [case]
+            for figures in (self.walls, self.cpus):
+                full, empty = (median(figures[payload, case]) for payload in (FULL, EMPTY))
+                cells += [f"{full:.1f}", f"{empty:.1f}", f"{full / empty:.2f}"]
+            yield f"| {' | '.join(cells)} |"
         sizes = ", ".join(f"{payload} {size:.0f}" for payload, size in self.state_bytes.items())
         yield f"bytes of state a node: {sizes}"
         if self.settings:
-            yield "| setting of the CLI | first up, full, s | bytes of state a node |"
-            yield "|---|---|---|"
-            for name, (wall, size) in self.settings.items():
-                yield f"| {name} | {wall:.1f} | {size:.0f} |"
+            yield "| setting of the CLI | first up, full, s | CPU-s | bytes of state a node |"
+            yield "|---|---|---|---|"
+            for name, (wall, cpu, size) in self.settings.items():
+                yield f"| {name} | {wall:.1f} | {cpu:.1f} | {size:.0f} |"
 
     def ratios(self) -> str:
         """The last line."""
