@@ -50,19 +50,33 @@ pulls_not() {
 	rmdir "$root$certs/$1" || :
 }
 
-case $former in
-'' | "$registry" | */*) ;;
-*) pulls_not "$former" ;;
-esac
-if [ "$verb" = remove ]; then
+former_gone() {
+	case $former in
+	'' | "$registry" | */*) ;;
+	*) pulls_not "$former" ;;
+	esac
+}
+
+# Who brought this about: one machine may be configured under two names for a while, since an `up` that renames a node
+# creates the new one's resources before it deletes the old one's.
+owners=$root/etc/rancher/k3s/k3s-registry-nodes
+others=$(grep -vxF "$node" "$owners") || :
+
+if [ "$verb" = remove ] && [ "$others" ]; then
+	printf '%s\n' "$others" >"$work/new"
+	put nodes "$owners"
+elif [ "$verb" = remove ]; then
+	former_gone
 	pulls_not "$registry"
 	unfolder "$root$certs"
 	registries_gone
 	each_hosts_file hosts_put
 	store
 	gone ca "$ca" "$(cat "$ca")"
+	gone nodes "$owners" "$node"
 	unfolder "${ca%/*}"
 else
+	former_gone
 	printf %s "$authorities" >"$work/new"
 	put ca "$ca"
 	store
@@ -73,6 +87,8 @@ else
 	esac
 	printf %s "$hosts_toml" >"$work/new"
 	put hosts.toml "$toml"
+	printf '%s\n' "$node$nl$others" | sed '/^$/d' | sort >"$work/new"
+	put nodes "$owners"
 fi
 
 if [ "$verb" = check ]; then
