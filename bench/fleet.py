@@ -77,7 +77,7 @@ class Fleet:
             LabError: an `up` failed; with what it said.
         """
         for turn in range(rounds):
-            for payload in (FULL, EMPTY) if turn % 2 == 0 else (EMPTY, FULL):
+            for payload in (EMPTY, FULL) if turn % 2 == 0 else (FULL, EMPTY):
                 self.stack.forget()
                 for case, bundle in ((FIRST, self._first), (NONE, self._first), (CHANGE, self._second)):
                     wall, cpu = self._up(bundle, empty=payload == EMPTY)
