@@ -1,6 +1,6 @@
 # Two commands matter: `make up` and `make test`. Everything they need, they install or build themselves.
 .DEFAULT_GOAL := help
-.PHONY: help setup up preview down show enter test long lint
+.PHONY: help setup up preview down show enter test long lint bench bench-fleet
 
 PYTHON := .venv/bin/python
 ARGS ?=
@@ -11,7 +11,7 @@ WORKERS := -n 4
 LAB ?= dev
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  LAB=dev            the lab's name: several run side by side (up, show, enter, down)"
 	@echo "  MACHINES=4         at least so many machines; without it three, or those that are there (up)"
@@ -50,3 +50,10 @@ test: lint ## Every test, the lab's too; ARGS='...' goes to pytest
 long: setup ## What takes minutes on its own: rotation and renewal of certificates under load (root)
 	@$(PYTHON) -m lab prepare
 	@$(PYTHON) -m pytest -m long $(ARGS)
+
+bench: setup ## How fast nodes are configured, against one ssh exec each and the guide's ansible (root, half an hour)
+	@bench/setup.sh
+	@$(PYTHON) -m bench nodes $(ARGS)
+
+bench-fleet: setup ## How fast 300 pretend nodes are, against the same graph with empty payloads
+	@$(PYTHON) -m bench fleet $(ARGS)

@@ -6,6 +6,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab.cache import used
@@ -90,40 +91,42 @@ def settle(made: Path, target: Path) -> None:
             raise
 
 
-def _build(target: Path) -> None:
+def bootstrap(tree: Path, packages: Sequence[str], *options: str) -> None:
+    """Make a new folder `tree` of Debian or Ubuntu packages by mmdebstrap, with further `options` of its.
+
+    Raises:
+        LabError: the packages cannot be had, or the release is unknown.
+    """
     release = _release()
     if not release:
         message = "/etc/os-release names no VERSION_CODENAME, so no Debian or Ubuntu release to build machines from"
         raise LabError(message)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix="making-", dir=target.parent))
-    tree = scratch / "tree"
     # In a mount namespace of its own: killed, mmdebstrap leaves this computer's /sys and /dev/shm mounted in the tree,
     # and whoever then clears the scratch folder away would clear those.
-    command = [
-        "unshare",
-        "--mount",
-        "mmdebstrap",
-        "--variant=minbase",
-        f"--include={','.join(PACKAGES)}",
-        f"--customize-hook={HOOK}",
-    ]
+    command = ["unshare", "--mount", "mmdebstrap", f"--include={','.join(packages)}", *options]
     sources = _sources(release)
     # With no index fetched yet, mmdebstrap's own knowledge of the release's mirrors has to do.
     command += [release, str(tree), "-"] if sources.strip() else [release, str(tree)]
+    done = subprocess.run(
+        command,
+        input=sources,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "MACHINE_FILES": str(MACHINE_FILES)},
+        umask=0o022,
+    )
+    if done.returncode:
+        message = f"{', '.join(packages)}: mmdebstrap ended with {done.returncode}:\n{done.stderr.strip()[-2000:]}"
+        raise LabError(message)
+
+
+def _build(target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="making-", dir=target.parent))
+    tree = scratch / "tree"
     try:
-        done = subprocess.run(
-            command,
-            input=sources,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "MACHINE_FILES": str(MACHINE_FILES)},
-            umask=0o022,
-        )
-        if done.returncode:
-            message = f"base tree: mmdebstrap ended with {done.returncode}:\n{done.stderr.strip()[-2000:]}"
-            raise LabError(message)
+        bootstrap(tree, PACKAGES, "--variant=minbase", f"--customize-hook={HOOK}")
         settle(tree, target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

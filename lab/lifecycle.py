@@ -7,9 +7,10 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from lab import agent, cache, cgroups, inventory, needs, network, toolchain
 from lab.addons import metallb_manifest
@@ -137,10 +138,13 @@ def _wait_for(
             time.sleep(POLL_SECONDS)
 
 
-def up(lab: Lab, *, count: int | None = None, bare: bool = False, coredns: bool = True) -> None:
+def up(
+    lab: Lab, *, count: int | None = None, bare: bool = False, coredns: bool = True, over: Sequence[Path] = ()
+) -> None:
     """Have the lab running with at least `count` machines and wait until it can be worked with.
 
-    What runs already is left alone; what a crash took away is put back. `bare` machines have no Kubernetes.
+    What runs already is left alone; what a crash took away is put back. `bare` machines have no Kubernetes. The file
+    system layers `over` go on top of a machine's own when it is first made.
 
     Raises:
         LabError: a need is not met, or something does not come up; says what and where to look.
@@ -159,7 +163,7 @@ def up(lab: Lab, *, count: int | None = None, bare: bool = False, coredns: bool 
         _check_inotify(wanted, shape)
         started = frozenset(machine.name for machine in wanted if not machine.is_running())
         since = dt.datetime.now(dt.UTC)
-        _boot(lab, wanted, shape)
+        _boot(lab, wanted, shape, over)
         if not shape.bare:
             api, fresh = Api(lab), Fresh(started, since)
             _wait_for("cluster: nodes ready", api, wanted, shape, fresh, nodes_only=True)
@@ -180,7 +184,7 @@ def _check_inotify(wanted: list[Machine], shape: Shape) -> None:
         raise LabError(message)
 
 
-def _boot(lab: Lab, wanted: list[Machine], shape: Shape) -> None:
+def _boot(lab: Lab, wanted: list[Machine], shape: Shape, over: Sequence[Path]) -> None:
     cluster: Cluster | None = None
     with ThreadPoolExecutor(max_workers=1) as pool:
         # Mostly waiting for downloads, so it may as well run while tools compile.
@@ -209,7 +213,7 @@ def _boot(lab: Lab, wanted: list[Machine], shape: Shape) -> None:
         network.create_lan(lab)
         key = agent.ensure_agent(lab)
         for machine in wanted:
-            machine.prepare(layers)
+            machine.prepare([*over, *layers])
             machine.authorize(key)
             if cluster:
                 cluster.equip(machine)

@@ -1,0 +1,55 @@
+"""When the engine began and ended each resource, by its own event log.
+
+The log's time stamps are whole seconds: so the log is a pipe, and each event's time is that of its arrival.
+"""
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+COMMAND = "command:remote:Command"
+
+
+class EventLog:
+    """Reads the event log of one run of the CLI."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._events: list[tuple[float, str]] = []
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[list[str]]:
+        """While the block runs, note each event's arrival; gives the arguments for the CLI."""
+        self.path.unlink(missing_ok=True)
+        os.mkfifo(self.path)
+        reader = threading.Thread(target=self._read)
+        reader.start()
+        try:
+            yield ["--event-log", str(self.path)]
+        finally:
+            # A CLI that ended before it opened the log has left the reader waiting.
+            with contextlib.suppress(OSError):
+                os.close(os.open(self.path, os.O_WRONLY | os.O_NONBLOCK))
+            reader.join()
+
+    def _read(self) -> None:
+        with self.path.open() as pipe:
+            for line in pipe:
+                self._events.append((time.monotonic(), line))
+
+    def node_part(self) -> float:
+        """Seconds from the first command's start to the last one's end; 0 when none ran."""
+        times = [moment for moment, line in self._events if _is_step(json.loads(line))]
+        return max(times) - min(times) if times else 0.0
+
+
+def _is_step(event: dict[str, Any]) -> bool:
+    """Whether the event tells of a command's start or end. Of those that stay as they are it tells as well."""
+    told = event.get("resourcePreEvent") or event.get("resOutputsEvent") or {}
+    metadata = told.get("metadata", {})
+    return str(metadata.get("type", "")).endswith(COMMAND) and metadata.get("op") != "same"

@@ -1,0 +1,33 @@
+"""The floor: one SSH exec a node of the very text that the stack sends, all nodes at once, by OpenSSH's client."""
+
+import json
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from bench import told
+from bench.measurement import Clock
+from bench.site import Site, run_together, ssh
+from components import node_script, nodes
+from lab.machines import Machine
+
+
+def run(
+    site: Site, machines: Sequence[Machine], clock: Clock, *, verb: str, bundle: str, audit: str
+) -> list[dict[str, Any]]:
+    """Run the node script's `verb` on all machines; each one's report.
+
+    Raises:
+        LabError: it failed on one of them; with what it said.
+    """
+    with ExitStack() as stack:
+        commands = {}
+        for machine in machines:
+            text = stack.enter_context(tempfile.TemporaryFile("w+"))
+            text.write(nodes.stdin(machine.name, told.trust(audit), bundle))
+            text.seek(0)
+            commands[machine.name] = (ssh(site, machine, node_script.command(verb)), text)
+        with clock.running():
+            printed = run_together(commands, site.environment)
+    return [json.loads(line) for line in printed]

@@ -1,0 +1,78 @@
+"""One measured run, and what several come to."""
+
+import contextlib
+import resource
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """How one run went; times in seconds."""
+
+    wall: float
+    node_part: float
+    """From the first node's start to the last one's end; for a method that is nothing else, the wall time."""
+    controller_cpu: float
+    """Of all processes that the run started on this computer outside of the machines."""
+    nodes_cpu: float
+    """Of all machines together."""
+    connections: int
+    """Greatest number of SSH connections that one node accepted."""
+
+
+def medians(runs: Sequence[Measurement]) -> Measurement:
+    """Each figure's median over the runs; of connections the greatest."""
+    return Measurement(
+        wall=median(run.wall for run in runs),
+        node_part=median(run.node_part for run in runs),
+        controller_cpu=median(run.controller_cpu for run in runs),
+        nodes_cpu=median(run.nodes_cpu for run in runs),
+        connections=max(run.connections for run in runs),
+    )
+
+
+class Clock:
+    """Wall and processor time of what runs inside the block of `running`."""
+
+    wall = 0.0
+    cpu = 0.0
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Measure the block; processor time is that of processes which it started and which have ended."""
+        started, before = time.monotonic(), _children()
+        yield
+        self.wall, self.cpu = time.monotonic() - started, _children() - before
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+Runs = dict[tuple[int, str, str], list[Measurement]]
+"""By number of nodes, method and case."""
+
+
+def table(runs: Runs) -> Iterator[str]:
+    """The medians, as lines of a Markdown table."""
+    yield "| nodes | case | method | wall s (range) | node part s | CPU-s controller | nodes | connections |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for (count, method, case), measured in sorted(runs.items(), key=lambda item: (item[0][0], item[0][2], item[0][1])):
+        middle = medians(measured)
+        least, greatest = min(run.wall for run in measured), max(run.wall for run in measured)
+        yield (
+            f"| {count} | {case} | {method} | {middle.wall:.2f} ({least:.2f} to {greatest:.2f}) "
+            f"| {middle.node_part:.2f} | {middle.controller_cpu:.2f} | {middle.nodes_cpu:.2f} | {middle.connections} |"
+        )
+
+
+def ratio(above: Callable[[], float], below: Callable[[], float]) -> str:
+    """A quotient for the last line; `-` where one of the two was not measured."""
+    try:
+        return f"{above() / below():.2f}"
+    except KeyError:
+        return "-"

@@ -1,0 +1,191 @@
+"""The node part of `pulumi up` against the floor and the guide, interleaved, on 1, 4 and 16 machines."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench import floor, guide, told
+from bench.measurement import Clock, Measurement, Runs, medians, ratio, table
+from bench.node_stack import NodeStack, Wanted
+from bench.site import Site
+from lab.engine import Engine
+from lab.machines import Machine
+from lab.progress import say
+from lab.settings import Lab, LabError
+
+SIZES = (1, 4, 16)
+ROUNDS = 3
+FLOOR, UP, GUIDE = "one ssh exec", "pulumi up", "guide"
+FIRST, NONE, AUDIT, CHANGE = "1 first apply", "2 no change", "3 audit", "4 CA change"
+MOST_CONNECTIONS = 2
+
+
+@dataclass
+class NodeBench:
+    """One run of the bench on the machines of a lab, which it leaves as they were."""
+
+    site: Site
+    engine: Engine
+    with_guide: bool
+    runs: Runs = field(default_factory=dict)
+    loads: list[float] = field(default_factory=list)
+    """This computer's load average (one minute) at the start of each round."""
+    facts: str = ""
+
+    def __post_init__(self) -> None:
+        first, second = told.authorities()
+        self._pair, self._first, self._second = first, first.certificate.decode(), second.certificate.decode()
+        self._stack = NodeStack(self.engine, self.site.lab.state, self.site.lab.lan_namespace_path)
+
+    def measure(self, count: int, rounds: int) -> None:
+        """Measure all cases of all methods on `count` machines, in turn, another method first each time.
+
+        Raises:
+            LabError: a run failed, or did not do what its case is.
+        """
+        machines = self.site.machines(count)
+        with guide.working_folder() as folder:
+            ansible = guide.Guide(self.site, machines, self._pair, Path(folder)) if self.with_guide else None
+            methods: list[Callable[[], None]] = [lambda: self._floor(machines), lambda: self._up(machines)]
+            if ansible:
+                ansible.keep()
+                chosen = ansible
+                methods.append(lambda: self._guide(machines, chosen))
+            for turn in range(rounds):
+                self.loads.append(os.getloadavg()[0])
+                say(f"{count} machines, round {turn + 1} of {rounds}, load {self.loads[-1]:.1f}")
+                first = turn % len(methods)
+                for method in (*methods[first:], *methods[:first]):
+                    method()
+
+    def _floor(self, machines: Sequence[Machine]) -> None:
+        def run(bundle: str, audit: str, *, changed: bool) -> Callable[[Clock], float | None]:
+            def body(clock: Clock) -> None:
+                _expect(
+                    floor.run(self.site, machines, clock, verb="apply", bundle=bundle, audit=audit), changed=changed
+                )
+
+            return body
+
+        self._measure(machines, FLOOR, FIRST, run(self._first, "", changed=True))
+        self._measure(machines, FLOOR, NONE, run(self._first, "", changed=False))
+        self._measure(machines, FLOOR, AUDIT, run(self._first, "again", changed=False))
+        self._measure(machines, FLOOR, CHANGE, run(self._second, "again", changed=True))
+        self._remove(machines)
+
+    def _up(self, machines: Sequence[Machine]) -> None:
+        nodes = self.site.addresses(len(machines))
+
+        def run(bundle: str, audit: str, *, changed: bool) -> Callable[[Clock], float | None]:
+            def body(clock: Clock) -> float:
+                part = self._stack.up_with_events(Wanted(nodes=nodes, bundle=bundle, audit=audit), clock)
+                _expect(self._stack.reports(), changed=changed)
+                return part
+
+            return body
+
+        self._stack.forget()
+        self._measure(machines, UP, FIRST, run(self._first, "", changed=True))
+        # What the state holds is still the first run's report.
+        self._measure(machines, UP, NONE, run(self._first, "", changed=True))
+        self._measure(machines, UP, AUDIT, run(self._first, "again", changed=False))
+        self._measure(machines, UP, CHANGE, run(self._second, "again", changed=True))
+        self._remove(machines)
+
+    def _guide(self, machines: Sequence[Machine], ansible: guide.Guide) -> None:
+        self._measure(machines, GUIDE, FIRST, ansible.run)
+        self._measure(machines, GUIDE, NONE, ansible.run)
+        ansible.undo()
+
+    def _remove(self, machines: Sequence[Machine]) -> None:
+        _expect(
+            floor.run(self.site, machines, Clock(), verb="remove", bundle=self._second, audit="again"), changed=True
+        )
+
+    def _measure(
+        self, machines: Sequence[Machine], method: str, case: str, body: Callable[[Clock], float | None]
+    ) -> None:
+        clock = Clock()
+        connections, cpu = self.site.accepted(machines), self.site.cpu(machines)
+        part = body(clock)
+        # sshd's children end after the client has its answer.
+        time.sleep(0.2)
+        used = self.site.cpu(machines) - cpu
+        more = max(after - before for before, after in zip(connections, self.site.accepted(machines), strict=True))
+        made = Measurement(
+            wall=clock.wall,
+            node_part=clock.wall if part is None else part,
+            controller_cpu=clock.cpu,
+            nodes_cpu=used,
+            connections=more,
+        )
+        self.runs.setdefault((len(machines), method, case), []).append(made)
+        say(
+            f"  {case}, {method}: {made.wall:.2f} s, node part {made.node_part:.2f} s, CPU-s controller "
+            f"{made.controller_cpu:.2f}, nodes {made.nodes_cpu:.2f}, connections {more}"
+        )
+        allowed = 0 if (method, case) == (UP, NONE) else MOST_CONNECTIONS
+        if method == UP and more > allowed:
+            message = f"{case}: a node was connected to {more} times, at most {allowed} were to be"
+            raise LabError(message)
+
+    def report(self) -> Iterator[str]:
+        """Circumstances, the medians of all cases, and the ratios for all numbers of machines but the greatest."""
+        yield f"{self.facts}; load {min(self.loads):.1f} to {max(self.loads):.1f}"
+        yield from table(self.runs)
+        for count in sorted({count for count, _, _ in self.runs})[:-1]:
+            yield f"with {count} machines: {self.ratios(count)}"
+
+    def ratios(self, count: int) -> str:
+        """The last line: ratios of medians on `count` machines."""
+
+        def node_part(method: str, case: str) -> Callable[[], float]:
+            return lambda: medians(self.runs[count, method, case]).node_part
+
+        def wall(method: str, case: str) -> Callable[[], float]:
+            return lambda: medians(self.runs[count, method, case]).wall
+
+        return " ".join(
+            [
+                "ratios",
+                f"apply={ratio(node_part(UP, FIRST), node_part(FLOOR, FIRST))}",
+                f"change={ratio(node_part(UP, CHANGE), node_part(FLOOR, CHANGE))}",
+                f"audit={ratio(node_part(UP, AUDIT), node_part(FLOOR, AUDIT))}",
+                f"guide_first={ratio(node_part(GUIDE, FIRST), node_part(UP, FIRST))}",
+                # Without a change there is no node part: the whole `up` counts.
+                f"guide_rerun={ratio(wall(GUIDE, NONE), wall(UP, NONE))}",
+            ]
+        )
+
+
+def _expect(reports: Sequence[Mapping[str, Any]], *, changed: bool) -> None:
+    if any(report["changed"] is not changed for report in reports):
+        message = f"the nodes should report changed = {changed}, and reported {reports}: not the case to be measured"
+        raise LabError(message)
+
+
+def run(*, lab: Lab, sizes: Sequence[int] = SIZES, rounds: int = ROUNDS, with_guide: bool = True) -> NodeBench:
+    """Start the machines, measure, and take the machines down again.
+
+    Raises:
+        LabError: a need is not met or a run failed; says which.
+    """
+    if with_guide and not guide.has_ansible():
+        message = "ansible is missing: run bench/setup.sh, which gets it from PyPI"
+        raise LabError(message)
+    site = Site(lab)
+    try:
+        site.up(max(sizes), python=with_guide)
+        engine = Engine.of(lab)
+        origin = engine.install_plugins()["command"]
+        bench = NodeBench(site, engine, with_guide)
+        bench.facts = f"command plugin: {origin}; {os.cpu_count()} cores carry controller and machines"
+        say(bench.facts)
+        for count in sizes:
+            bench.measure(count, rounds)
+    finally:
+        site.down()
+    return bench

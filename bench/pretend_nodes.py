@@ -1,0 +1,57 @@
+"""Pretend nodes: SSH servers of one process, each on an address of its own in 127.0.0.0/8, that take what a node takes.
+
+`python -m bench.pretend_nodes COUNT` prints one line of JSON with the port and the host key, and ends with its input.
+"""
+
+import asyncio
+import hashlib
+import json
+import re
+import sys
+
+import asyncssh
+
+DIGEST = re.compile(r"^digest=(\S+)$", re.MULTILINE)
+_PER_NETWORK = 250
+
+
+def address(index: int) -> str:
+    """Where node `index` listens."""
+    return f"127.77.{index // _PER_NETWORK}.{index % _PER_NETWORK + 1}"
+
+
+class _Open(asyncssh.SSHServer):
+    """Lets everybody in: it does nothing but answer."""
+
+    def begin_auth(self, username: str) -> bool:
+        del username
+        return False
+
+
+async def _answer(process: "asyncssh.SSHServerProcess[str]") -> None:
+    text = await process.stdin.read()
+    revision = hashlib.sha256(text.encode()).hexdigest()
+    digest = DIGEST.search(text)
+    pulled = digest[1] if digest else f"sha256:{revision}"
+    report = {"changed": True, "what": ["ca"], "revision": revision, "digest": pulled}
+    process.stdout.write(json.dumps(report) + "\n")
+    process.exit(0)
+
+
+async def serve(count: int) -> None:
+    """Serve until the input ends."""
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    port = 0
+    for index in range(count):
+        server = await asyncssh.create_server(
+            _Open, address(index), port, server_host_keys=[key], process_factory=_answer
+        )
+        port = server.get_port()
+    told = {"port": port, "hostKey": key.export_public_key().decode().strip()}
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
+    await asyncio.to_thread(sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1])))

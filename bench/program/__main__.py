@@ -1,0 +1,65 @@
+"""The product's own components for nodes, without certificates to make and without a cluster.
+
+The environment's K3S_REGISTRY_BENCH names a JSON file: `nodes` (`name`, `host`, `port`, `hostKey` each), `bundle`
+(PEM), `audit`, `proof` (whether each node also proves itself) and `empty` (whether a few bytes are sent in its place).
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pulumi
+
+from bench import told
+from components import node_script
+from components.config import Node, Rollout, Ssh
+from components.nodes import Nodes, NodesArgs
+from components.pull_proof import PullProof, PullProofArgs
+
+
+def _few_bytes(script: str, settings: Mapping[str, str], constants: Mapping[str, str] | None = None) -> str:
+    """In place of settings and script: as short as can be, and different whenever the settings are."""
+    del constants
+    text = json.dumps(settings, sort_keys=True).encode()
+    return f"{script} {hashlib.sha256(text).hexdigest()[:12]}\n"
+
+
+asked = json.loads(Path(os.environ["K3S_REGISTRY_BENCH"]).read_text())
+if asked["empty"]:
+    node_script.render = _few_bytes
+nodes = [
+    Node(
+        name=node["name"],
+        host=node["host"],
+        host_key=node["hostKey"],
+        ssh=Ssh(user="root", port=node["port"], dial_timeout=3, dial_tries=2),
+        offline=False,
+    )
+    for node in asked["nodes"]
+]
+trust = told.trust(asked["audit"])
+trusting = Nodes(
+    "nodes",
+    NodesArgs(nodes=nodes, trust=trust, bundle_pem=asked["bundle"], private_key=None, rollout=Rollout.PARALLEL),
+)
+pulumi.export("revisions", trusting.revisions)
+if asked["proof"]:
+    proof = PullProof(
+        "proof",
+        PullProofArgs(
+            nodes=nodes,
+            trust=trust,
+            port=5000,
+            service="docker-registry/registry-service",
+            bundle_pem=asked["bundle"],
+            server_certificate_pem=asked["bundle"],
+            private_key=None,
+            rollout=Rollout.PARALLEL,
+            trusted=trusting.commands,
+            registry=(),
+            registry_revision="bench",
+        ),
+    )
+    pulumi.export("digests", proof.digests)

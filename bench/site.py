@@ -1,0 +1,130 @@
+"""The machines of the bench: bare, with what the program looks for on a node, and with python3 for the guide's tool."""
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from bench import layers
+from bench.node_stack import Address
+from lab import lifecycle
+from lab.machines import Machine, machines
+from lab.pki import host_key_line
+from lab.settings import Lab, LabError
+
+CONFIG_TOML = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"
+CERTS = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d"
+NANOSECONDS, MICROSECONDS = 1e9, 1e6
+
+
+@dataclass(frozen=True)
+class Site:
+    """The lab, and how its machines are reached and watched."""
+
+    lab: Lab
+
+    def up(self, count: int, *, python: bool) -> None:
+        """Have `count` machines running that look like nodes; with `python` they can be the guide's.
+
+        Raises:
+            LabError: they do not come up; says what and where to look.
+        """
+        lifecycle.up(self.lab, count=count, bare=True, over=layers.ensure(python=python))
+        for machine in self.machines(count):
+            machine.write(CONFIG_TOML, f'[plugins."io.containerd.cri.v1.images".registry]\nconfig_path = "{CERTS}"\n')
+        lines = [f"{m.place.address} {host_key_line(m.place)}\n" for m in self.machines(count)]
+        self.known_hosts.write_text("".join(lines))
+
+    def down(self) -> None:
+        """Take the machines away."""
+        lifecycle.down(self.lab)
+
+    @property
+    def known_hosts(self) -> Path:
+        """The machines' host keys, for OpenSSH's client."""
+        return self.lab.state / "known_hosts"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """This process's environment, with the lab's SSH agent."""
+        return {**os.environ, "SSH_AUTH_SOCK": str(self.lab.agent_socket)}
+
+    def machines(self, count: int) -> list[Machine]:
+        """The first `count` machines."""
+        return machines(self.lab)[:count]
+
+    def addresses(self, count: int) -> list[Address]:
+        """The first `count` machines as nodes of a stack."""
+        return [
+            Address(name=m.name, host=m.place.address, port=22, host_key=host_key_line(m.place))
+            for m in self.machines(count)
+        ]
+
+    def each(self, machines: Sequence[Machine], command: Sequence[str], stdin: str | None = None) -> list[str]:
+        """Run `command` on all machines at once, not by SSH; what each printed."""
+        with ThreadPoolExecutor(max_workers=len(machines)) as pool:
+            return list(pool.map(lambda machine: machine.run(command, stdin=stdin).stdout, machines))
+
+    def cpu(self, machines: Sequence[Machine]) -> float:
+        """Processor seconds that these machines have used since they were started."""
+        return sum(_cpu(machine) for machine in machines)
+
+    def accepted(self, machines: Sequence[Machine]) -> list[int]:
+        """How many SSH connections each machine's sshd has let in, by its log."""
+        count = "journalctl --sync; journalctl --quiet --no-pager --unit ssh | grep -c 'Accepted publickey' || :"
+        return [int(text) for text in self.each(machines, ["sh", "-c", count])]
+
+
+def _cpu(machine: Machine) -> float:
+    for folder in machine.group.folders():
+        if (folder / "cpuacct.usage").exists():
+            return int((folder / "cpuacct.usage").read_text()) / NANOSECONDS
+        if (folder / "cpu.stat").exists():
+            fields = dict(line.split() for line in (folder / "cpu.stat").read_text().splitlines())
+            if "usage_usec" in fields:
+                return int(fields["usage_usec"]) / MICROSECONDS
+    message = f"{machine.name}: no cgroup counts its processor time (cpuacct on cgroup v1, cpu on v2)"
+    raise LabError(message)
+
+
+def ssh(site: Site, machine: Machine, command: str) -> list[str]:
+    """OpenSSH's client, with nothing of the user's own settings."""
+    options = {
+        "BatchMode": "yes",
+        "GlobalKnownHostsFile": "/dev/null",
+        "UserKnownHostsFile": str(site.known_hosts),
+        "StrictHostKeyChecking": "yes",
+        # What Go's SSH library takes as well; OpenSSH's own first choice costs the client ten times as much.
+        "KexAlgorithms": "curve25519-sha256",
+    }
+    words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    return site.lab.in_lan("ssh", "-F", "/dev/null", *words, f"root@{machine.place.address}", command)
+
+
+def run_together(commands: Mapping[str, tuple[list[str], IO[Any]]], environment: Mapping[str, str]) -> list[str]:
+    """Run commands at once, each with its standard input; what each printed.
+
+    Args:
+        commands: command and input, by a name for messages.
+        environment: of all of them.
+
+    Raises:
+        LabError: one failed; with what it said.
+    """
+    started = {
+        name: subprocess.Popen(
+            command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        for name, (command, stdin) in commands.items()
+    }
+    printed = []
+    for name, process in started.items():
+        out, err = process.communicate()
+        if process.returncode:
+            message = f"{name}: ended with {process.returncode}: {err.strip()[-1000:]}"
+            raise LabError(message)
+        printed.append(out)
+    return printed
