@@ -49,7 +49,7 @@ test: lint ## Every test, the lab's too; ARGS='...' goes to pytest
 
 faults: setup ## A fault at every step of what is done on a node; ends with how many it survived (root, an hour or two)
 	@$(PYTHON) -m lab prepare
-	@$(PYTHON) -m pytest tests/faults --every-step $(ARGS)
+	@$(PYTHON) -m pytest tests/faults --every-step --log-cli-level=INFO $(ARGS)
 
 long: setup ## What takes minutes on its own: rotation and renewal of certificates under load (root)
 	@$(PYTHON) -m lab prepare

@@ -1,6 +1,7 @@
 """One kind of fault at many steps of the way round: first apply, other authorities, remove."""
 
 import itertools
+import logging
 import queue
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from tests.faults.patient import ROUTE, Patient
 from tests.faults.steps import Step
 from tests.faults.tally import Tally
 
+log = logging.getLogger(__name__)
 Round = tuple[Step | None, ...]
 """A step for each state of ROUTE on the way to which a fault comes; None: the way is gone undisturbed."""
 
@@ -24,7 +26,9 @@ def rounds(patient: Patient, fault: Fault, every: int) -> list[Round]:
 def carry_out(ward: Sequence[Patient], fault: Fault, every: int, tally: Tally) -> None:
     """Put the fault in at every `every`-th step, on all patients side by side."""
     waiting: queue.SimpleQueue[Round] = queue.SimpleQueue()
-    for one in rounds(ward[0], fault, every):
+    planned = rounds(ward[0], fault, every)
+    log.info("%s at %d steps", fault, sum(step is not None for one in planned for step in one))
+    for one in planned:
         waiting.put(one)
 
     def treat(patient: Patient) -> None:

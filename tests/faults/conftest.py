@@ -8,6 +8,7 @@ import pytest
 from lab import lifecycle, needs
 from lab.machines import machines
 from lab.settings import Lab
+from tests.faults import interception
 from tests.faults.gate import Gate
 from tests.faults.patient import Patient
 from tests.faults.tally import PROPERTY, Tally
@@ -27,11 +28,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is here, and skip it, saying why, where the lab cannot be had."""
     here = [item for item in items if "faults" in item.path.parent.name]
-    lacks = needs.lacks() if here else []
+    lacks = [str(found) for found in needs.lacks()] if here else []
+    missing = lacks[0] if lacks else interception.lack()
     for item in here:
         item.add_marker(pytest.mark.faults)
-        if lacks:
-            item.add_marker(pytest.mark.skip(reason=f"this computer cannot carry the lab: {lacks[0]}"))
+        if missing:
+            item.add_marker(pytest.mark.skip(reason=f"this computer cannot carry the lab: {missing}"))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

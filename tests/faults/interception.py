@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import platform
+import re
 import select
 import struct
 from collections.abc import Iterator
@@ -63,6 +64,14 @@ _SET_FILTER, _NEW_LISTENER, _ONLY_KILLABLE = 1, 1 << 3, 1 << 5
 _RECEIVE, _ANSWER = 0xC0502100, 0xC0182101
 _NOTIFICATION, _RESPONSE = struct.Struct("=QIIiIQ6Q"), struct.Struct("=QqiI")
 _GO_ON = 1
+
+
+def lack() -> str | None:
+    """Why this computer cannot hold calls, or None."""
+    if platform.machine() not in ARCHITECTURES:
+        return f"calls are held on {' and '.join(ARCHITECTURES)} only, not on {platform.machine()}"
+    release = tuple(int(number) for number in re.findall(r"\d+", platform.release())[:2])
+    return None if release >= (5, 19) else f"Linux {platform.release()} cannot hold calls; 5.19 and newer can"
 
 
 def _numbers() -> dict[int, str]:

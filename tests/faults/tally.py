@@ -1,10 +1,12 @@
 """Faults tried and survived: counted as they happen, and added up over all tests."""
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 PROPERTY = "faults"
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -28,6 +30,8 @@ class Tally:
             return False
         with self._lock:
             self.tried += 1
+            if not self.tried % 100:
+                log.info("%d tried, %d failures, now %s", self.tried, len(self.failures), what)
         try:
             check()
         except AssertionError as error:
@@ -40,6 +44,8 @@ class Tally:
     def _fail(self, text: str) -> None:
         with self._lock:
             self.failures.append(text)
+        # At once: trying every step takes hours.
+        log.warning(text)
 
     def check(self) -> None:
         """Fail the test with all that did not hold, or when nothing was tried at all."""
