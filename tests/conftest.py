@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 # In the order in which they begin: what takes longest must not come last, or one worker ends long after the others.
 GROUPS = {
     "lab": HERE / "lab",  # one cluster for all, and each test finds it as the committed stack file says
+    "faults": HERE / "faults",  # machines of their own, and what a fault left behind would fail the next test
     "kubernetes-plugin": HERE / "lab" / "kubernetes_plugin",  # one API server for all
     "engine": HERE / "engine" / "test_tiny_program.py",  # one first `up` for all
 }

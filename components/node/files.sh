@@ -8,23 +8,26 @@ note() {
 	esac
 }
 
-# Folders that this script made carry a marker, so that only those are removed again.
+# Folders that this script made carry a marker, so that only those are removed again. They come and go under another name:
+# a run killed between folder and marker would leave one that nobody removes.
 folder() {
 	[ -d "$1" ] || {
 		folder "${1%/*}"
+		mkdir -p "$1.k3s-registry"
 		case $1 in
-		*/certs.d*) mkdir -m 700 "$1" ;;
-		*) mkdir "$1" ;;
+		*/certs.d*) chmod 700 "$1.k3s-registry" ;;
 		esac
-		: >"$1/.k3s-registry"
+		: >"$1.k3s-registry/.k3s-registry"
+		mv "$1.k3s-registry" "$1"
 	}
 }
 
 unfolder() {
-	[ ! -e "$1/.k3s-registry" ] || {
-		rm -f "$1/.k3s-registry"
-		if rmdir "$1"; then unfolder "${1%/*}"; else : >"$1/.k3s-registry"; fi
-	}
+	[ "$(ls -A "$1")" != .k3s-registry ] || mv "$1" "$1.k3s-registry"
+	[ ! -d "$1.k3s-registry" ] || rm -f "$1.k3s-registry/.k3s-registry"
+	# What somebody put into it meanwhile stays.
+	[ ! -d "$1.k3s-registry" ] || rmdir "$1.k3s-registry" || mv "$1.k3s-registry" "$1"
+	[ -e "${1:-/}" ] || unfolder "${1%/*}"
 }
 
 durable() {
@@ -35,7 +38,7 @@ same() {
 	[ "$(sha256sum <"$1")" = "$(sha256sum <"$2")" ]
 }
 
-# put PART FILE: make FILE what $work/new is.
+# put PART FILE: make FILE what $work/new is. Each `return` counts: where a caller asks how it went, set -e is off.
 put() {
 	file=$2
 	[ ! -L "$file" ] || file=$(readlink -f "$file")
@@ -47,15 +50,15 @@ put() {
 	[ "$verb" != check ] || return 0
 	folder "${file%/*}"
 	# The copy is for owner and mode.
-	[ ! -e "$file" ] || cp -p "$file" "$beside"
-	cat "$work/new" >"$beside"
+	[ ! -e "$file" ] || cp -p "$file" "$beside" || return
+	cat "$work/new" >"$beside" || return
 	durable "$beside"
 	# A file that is itself a mount (containers do that to /etc/hosts) cannot be renamed over, only rewritten.
 	if grep -qsF " $file " /proc/self/mountinfo; then
-		cat "$beside" >"$file"
+		cat "$beside" >"$file" || return
 		rm -f "$beside"
 	else
-		mv -f "$beside" "$file"
+		mv -f "$beside" "$file" || return
 	fi
 	durable "${file%/*}"
 	restorecon "$file" || :

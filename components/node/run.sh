@@ -27,9 +27,12 @@ finish() {
 	if [ "$code" != 0 ] && [ "$code" != 3 ] && [ ! "$said" ]; then
 		said=$(tail -n1 "$work/err")
 		printf 'node %s: %s; each file is wholly old or new; mend this and run pulumi up again\n' "$node" "${said:-a command failed}" >&3
+		# Shells give some failures of their own another number.
+		code=1
 	fi
 	[ ! "$held" ] || rm -f "$held"
 	[ ! "$work" ] || rm -rf "$work"
+	exit "$code"
 }
 trap finish EXIT
 trap 'exit 143' HUP INT TERM
@@ -39,7 +42,10 @@ apply | check | remove | activate) ;;
 *) die "found the verb '$verb'; apply, check and remove exist; use one of them" ;;
 esac
 [ "$(id -u)" = 0 ] || die "found user $(id -un) instead of root; files under /etc need root; log in as root or let sudo -n run sh"
-work=$(mktemp -d) || die "found no room for a temporary file; some is needed; free space in ${TMPDIR:-/tmp}"
+# Named by the process, so that a later run can tell what a killed one left, which may hold passwords.
+work=$root/run/k3s-registry.$$
+rm -rf "$work"
+mkdir -m 700 "$work" || die "found no room for temporary files in $root/run; some is needed; free space there"
 exec 2>"$work/err"
 
 # A symbolic link is made and carries its owner in one step, so there is no moment at which a lock has no owner. A dead
@@ -69,4 +75,7 @@ until [ "$held" ] || ln -sn $$ "$lock"; do
 	sleep 1
 done
 held=$lock
+for old in "$root"/run/k3s-registry.[0-9]*; do
+	kill -0 "${old##*.}" || rm -rf "$old"
+done
 

@@ -143,8 +143,8 @@ exit odd + 0
 }' "$work/parts" -
 }
 
-# debian_add HASH: certificate $i, and nothing else, as Debian's tool would add it, which takes a second or two for that.
-debian_add() {
+# debian_link HASH: the links of certificate $i as Debian's tool would make them, which takes a second or two for that.
+debian_link() {
 	pem=$prefix$1.pem
 	subject=$(openssl x509 -noout -subject_hash -in "$work/$i") || return 1
 	n=0
@@ -154,12 +154,13 @@ debian_add() {
 		n=$((n + 1))
 	done
 	# The link by hash first: where a run is killed now, it leads nowhere, which the next one notices.
-	ln -s "$pem" "$links/$subject.$n" && ln -s "$anchors/$prefix$1.crt" "$links/$pem" &&
-		debian_bundle >"$work/new" && put store "$bundle" && debian_sound && found "$i"
+	ln -s "$pem" "$links/$subject.$n" && ln -s "$anchors/$prefix$1.crt" "$links/$pem"
 }
 
 store() {
 	[ "$anchors" ] || return 0
+	by_hand='' untouched=1 killed=''
+	[ ! -e "$pending" ] || killed=1
 	for old in "$anchors/$prefix"????????.crt* "$links/$prefix"????????.pem "$links/ca-cert-$prefix"????????.pem; do
 		hash=${old#*"$prefix"}
 		case " $keep " in
@@ -177,13 +178,16 @@ store() {
 			{ [ ! "$links" ] || [ -e "$links/$prefix$hash.pem" ] || [ -e "$links/ca-cert-$prefix$hash.pem" ]; }; then
 			continue
 		fi
-		by_hand=''
-		[ "$verb" = check ] || [ -e "$pending" ] || [ -e "$new" ] || stored $i || ! debian_sound || by_hand=1
+		[ ! "$untouched" ] || [ "$verb" = check ] || [ -e "$pending" ] || ! debian_sound || by_hand=1
+		untouched=''
+		if [ -e "$new" ] || stored $i; then by_hand=''; fi
 		store_changes || continue
 		cp "$work/$i" "$work/new"
 		put store "$new"
-		[ ! "$by_hand" ] || ! debian_add "$hash" || rm -f "$pending"
+		[ ! "$by_hand" ] || debian_link "$hash" || by_hand=''
 	done
+	# One write of the bundle for all of them.
+	[ ! "$by_hand" ] || ! debian_bundle >"$work/new" || ! put store "$bundle" || ! debian_sound || ! all_stored || rm -f "$pending"
 	[ -e "$pending" ] || return 0
 	note store
 	[ "$verb" = check ] || store_rebuild
@@ -193,8 +197,9 @@ store_rebuild() {
 	# What a run left that was killed while it added by hand.
 	rm -f "$bundle.k3s-registry"
 	# Debian's tool leaves dangling links behind, and a gap in the numbers of links for one subject hides the later ones.
+	# The tool makes no links by hash when it finds all others made already, as by a run that was killed before them.
 	if [ "$links" ]; then
-		rehash=''
+		rehash=$killed
 		for link in "$links"/*; do
 			[ ! -L "$link" ] || [ -e "$link" ] || case $(readlink "$link") in
 			*"$prefix"????????.pem | *"$prefix"????????.crt)

@@ -48,7 +48,7 @@ pulls_not() {
 		return 0
 	}
 	gone hosts.toml "$root$certs/$1/hosts.toml" "$hosts_toml"
-	rm -f "$root$certs/$1/.k3s-registry"
+	unfolder "$root$certs/$1"
 	rmdir "$root$certs/$1" || :
 }
 

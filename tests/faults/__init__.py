@@ -1,0 +1,9 @@
+import pytest
+
+pytest.register_assert_rewrite(
+    "tests.faults.faults",
+    "tests.faults.gate",
+    "tests.faults.invariants",
+    "tests.faults.patient",
+    "tests.faults.campaign",
+)

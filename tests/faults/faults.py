@@ -1,0 +1,123 @@
+"""The faults that are put in at one step of a run."""
+
+import contextlib
+import errno
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.faults.gate import connections_above, ended_by
+from tests.faults.patient import Outcome, Patient
+from tests.faults.steps import CHANGES, TAKES_ROOM, Doing, Step, ancestors, process
+
+GONE = 255
+"""ssh(1): the connection ended before the command did."""
+MEMORY = ("/tmp/", "/run/")  # noqa: S108 recognised, not written
+"""File systems in memory, which a bad disk does not make read-only."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A kind of fault."""
+
+    name: str
+    strikes: Callable[[Patient, Doing], int]
+    """Carries it out at a step that is held; the error that the step shall fail with."""
+    fits: Callable[[Step], bool] = lambda _: True
+    """Whether it can come at a step at all."""
+    status: int | None = None
+    """How the client must have ended; None: it must only not end well."""
+    lasts: bool = False
+    """Whether it also strikes at every later step that it fits."""
+    may_end_well: bool = False
+    """Whether the script may be able to do without the step."""
+    ends_machine: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass
+class Injection:
+    """A fault on its way to one step."""
+
+    fault: Fault
+    patient: Patient
+    step: Step
+    has_struck: bool = False
+
+    def __call__(self, doing: Doing) -> int:
+        """Strike when the step has come."""
+        if self.has_struck:
+            again = self.fault.lasts and self.fault.fits(doing.step)
+            return self.fault.strikes(self.patient, doing) if again else 0
+        if doing.step != self.step:
+            return 0
+        self.has_struck = True
+        return self.fault.strikes(self.patient, doing)
+
+    def check(self, outcome: Outcome) -> None:
+        """Fail when the fault has not happened.
+
+        Raises:
+            AssertionError: it has not.
+        """
+        assert self.has_struck, f"the run never came to {self.step}"
+        if self.fault.may_end_well:
+            if outcome.status != 0:
+                assert outcome.stdout == "", outcome
+                assert outcome.stderr.startswith(f"node {self.patient.machine.name}: "), outcome
+                assert outcome.stderr.count("\n") == 1, outcome
+        elif self.fault.status is None:
+            assert outcome.status != 0, outcome
+        else:
+            assert outcome.status == self.fault.status, outcome
+
+
+def _kill(pids: list[int]) -> None:
+    for pid in pids:
+        # One that its parent's end has ended.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for pid in pids:
+        ended_by(pid)
+
+
+def _kill_shell(_: Patient, doing: Doing) -> int:
+    _kill([doing.shell])
+    return 0
+
+
+def _kill_session(_: Patient, doing: Doing) -> int:
+    # From the step upwards: the shell must not see its child die and go on.
+    chain = ancestors(doing.pid)
+    above = ancestors(doing.shell)
+    connection = connections_above(doing.shell)
+    _kill([doing.shell, *(pid for pid in chain if pid not in above), *above[1 : above.index(connection[-1]) + 1]])
+    return 0
+
+
+def _cut(_: Patient, doing: Doing) -> int:
+    _kill(connections_above(doing.shell))
+    assert process(doing.shell, "cmdline"), "the script ended with its connection, before it was let go on"
+    return 0
+
+
+def _pull_the_plug(patient: Patient, _: Doing) -> int:
+    patient.machine.kill()
+    return 0
+
+
+def _on_disk(step: Step) -> bool:
+    return step.call in CHANGES and not step.paths[-1].startswith(MEMORY)
+
+
+KILLED_SHELL = Fault("the shell is killed", _kill_shell)
+KILLED_SESSION = Fault("all of the session is killed", _kill_session, status=GONE)
+CUT = Fault("the connection is cut", _cut, status=GONE)
+NO_ROOM = Fault(
+    "no room", lambda _, __: errno.ENOSPC, fits=lambda step: step.call in TAKES_ROOM, may_end_well=True
+)  # fmt: skip
+READ_ONLY = Fault("the disk becomes read-only", lambda _, __: errno.EROFS, fits=_on_disk, lasts=True, may_end_well=True)
+POWER = Fault("power fails", _pull_the_plug, status=GONE, ends_machine=True)

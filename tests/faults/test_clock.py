@@ -1,0 +1,64 @@
+"""Certificates that are not valid at the time that a node's clock shows, on a node with a containerd that runs."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import pytest
+
+from tests.faults.patient import REGISTRY, Patient
+from tests.faults.pulling import Puller, pulling, registry
+from tests.faults.snapshot import snapshot
+from tests.faults.tally import Tally
+
+NOW = dt.datetime.now(dt.UTC)
+DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture(scope="module")
+def puller(ward: list[Patient]) -> Iterator[Puller]:
+    patient = ward[1]
+    with pulling(patient) as found:
+        assert patient.run("rotated").changed
+        yield found
+    patient.recover("fresh")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "says"),
+    [
+        (NOW + DAY, NOW + 30 * DAY, "is not yet valid by this node's clock ("),
+        (NOW - 30 * DAY, NOW - DAY, "has expired by this node's clock ("),
+    ],
+    ids=["before its start", "after its end"],
+)
+def test_a_clock_outside_the_certificates_time_is_said_and_heals_with_the_certificate(
+    puller: Puller, tally: Tally, start: dt.datetime, end: dt.datetime, says: str
+) -> None:
+    patient = puller.patient
+    trusted = patient.authorities["rotated"]
+    before = snapshot(patient.machine)
+    said: list[str] = []
+
+    def inject() -> None:
+        with registry(patient, trusted[0], start, end):
+            pulled = puller.pull(f"{REGISTRY}/any:latest")
+            assert pulled.returncode == 1
+            assert "certificate has expired or is not yet valid" in pulled.stdout + pulled.stderr
+            outcome = puller.proof(trusted, says)
+        assert outcome.status == 1, outcome
+        said.append(outcome.stderr)
+
+    def check() -> None:
+        assert says in said[0], said
+        assert said[0].count("\n") == 1
+        assert snapshot(patient.machine) == before
+        with registry(patient, trusted[0], NOW - DAY, NOW + 30 * DAY):
+            healed = puller.proof(trusted, says)
+            assert (healed.status, healed.stderr) == (0, ""), healed
+            again = puller.proof(trusted, says)
+            assert again.stdout == healed.stdout.replace('"pushed":true', '"pushed":false')
+        assert not patient.run("rotated").changed
+        assert snapshot(patient.machine) == before
+
+    tally.attempt(f"a certificate of {start:%F} to {end:%F}", inject, check)
+    tally.check()
