@@ -10,6 +10,7 @@ from bench import told
 from bench.measurement import Clock
 from bench.site import Site, run_together, ssh
 from components import node_script, nodes
+from components.config import Rollout
 from lab.machines import Machine
 
 
@@ -24,8 +25,9 @@ def run(
     with ExitStack() as stack:
         commands = {}
         for machine in machines:
+            node = told.node(machine.name, machine.place.address, "", 22)
             text = stack.enter_context(tempfile.TemporaryFile("w+"))
-            text.write(nodes.stdin(machine.name, told.trust(audit), bundle))
+            text.write(nodes.stdin(node, Rollout.PARALLEL, told.trust(audit), bundle))
             text.seek(0)
             commands[machine.name] = (ssh(site, machine, node_script.command(verb)), text)
         with clock.running():

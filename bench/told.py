@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from components.config import Node, Ssh
 from components.nodes import Trust
 from lab.pki import Pair, make_authority
 from lab.settings import REGISTRY_ADDRESS, REGISTRY_HOST, REGISTRY_PORT
@@ -18,6 +19,12 @@ def trust(audit: str) -> Trust:
         system_trust=True,
         audit=audit,
     )
+
+
+def node(name: str, host: str, host_key: str, port: int) -> Node:
+    """A node as the product's configuration has it."""
+    ssh = Ssh(user="root", port=port, dial_timeout=3, dial_tries=2)
+    return Node(name=name, host=host, host_key=host_key, ssh=ssh, offline=False)
 
 
 def authorities() -> tuple[Pair, Pair]:

@@ -14,7 +14,7 @@ import pulumi
 
 from bench import told
 from components import node_script
-from components.config import Node, Rollout, Ssh
+from components.config import Rollout
 from components.nodes import Nodes, NodesArgs
 from components.pull_proof import PullProof, PullProofArgs
 
@@ -29,20 +29,18 @@ def _few_bytes(script: str, settings: Mapping[str, str], constants: Mapping[str,
 asked = json.loads(Path(os.environ["K3S_REGISTRY_BENCH"]).read_text())
 if asked["empty"]:
     node_script.render = _few_bytes
-nodes = [
-    Node(
-        name=node["name"],
-        host=node["host"],
-        host_key=node["hostKey"],
-        ssh=Ssh(user="root", port=node["port"], dial_timeout=3, dial_tries=2),
-        offline=False,
-    )
-    for node in asked["nodes"]
-]
+nodes = [told.node(node["name"], node["host"], node["hostKey"], node["port"]) for node in asked["nodes"]]
 trust = told.trust(asked["audit"])
 trusting = Nodes(
     "nodes",
-    NodesArgs(nodes=nodes, trust=trust, bundle_pem=asked["bundle"], private_key=None, rollout=Rollout.PARALLEL),
+    NodesArgs(
+        nodes=nodes,
+        trust=trust,
+        bundle_pem=asked["bundle"],
+        private_key=None,
+        rollout=Rollout.PARALLEL,
+        gap=lambda _before, _after: None,
+    ),
 )
 pulumi.export("revisions", trusting.revisions)
 if asked["proof"]:
