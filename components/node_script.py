@@ -10,7 +10,6 @@ from importlib import resources
 from typing import Final
 
 _SETTING_NAME: Final = re.compile(r"[a-z][a-z_]*")
-_ONLY_COMMENT: Final = re.compile(r"^\s*#.*$")
 _TRUST: Final = ("run.sh", "k3s.sh", "files.sh", "store.sh", "hosts.sh", "registries.sh", "activation.sh", "trust.sh")
 TRUST: Final = "trust.sh"
 RESTARTING_TRUST: Final = "trust.sh that may restart K3s"
@@ -23,7 +22,7 @@ def command(action: str) -> str:
     return f"sudo -n sh -s -- {action}"
 
 
-def render(script: str, settings: Mapping[str, str]) -> str:
+def render(script: str, settings: Mapping[str, str], constants: Mapping[str, str] | None = None) -> str:
     """The text for the shell's standard input.
 
     Settings come first and readable, so that a preview's diff shows what changes on the node; the script comes last and
@@ -32,10 +31,12 @@ def render(script: str, settings: Mapping[str, str]) -> str:
     Args:
         script: name of a script in `components/node`, or of one that is joined from several there.
         settings: shell variables the script reads.
+        constants: more of them, which change with the program's version only: they travel compressed, with the script.
 
     """
     lines = [_assignment(name, value) for name, value in settings.items()]
-    lines.append(f"script=$(printf %s '{_packed(script)}' | base64 -d | gzip -dc) && eval \"$script\"")
+    packed = _packed(script, "\n".join(_assignment(name, value) for name, value in (constants or {}).items()))
+    lines.append(f"script=$(printf %s '{packed}' | base64 -d | gzip -dc) && eval \"$script\"")
     return "\n".join(lines) + "\n"
 
 
@@ -56,7 +57,9 @@ def source(script: str) -> str:
 
 
 @cache
-def _packed(script: str) -> str:
-    kept = [line.strip() for line in source(script).splitlines() if line.strip() and not _ONLY_COMMENT.match(line)]
+def _packed(script: str, before: str) -> str:
+    lines = [line.strip() for line in source(script).splitlines()]
+    kept = [line for line in lines if line and not line.startswith("#")]
+    text = "".join(f"{line}\n" for line in [before, *kept] if line)
     # mtime=0: the same script must give the same text, or every preview shows a change.
-    return base64.b64encode(gzip.compress("\n".join(kept).encode() + b"\n", 9, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()

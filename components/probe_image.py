@@ -47,12 +47,9 @@ class ProbeImage:
     blobs: tuple[Blob, ...]
     """Layer and configurations: pushed first."""
     manifests: tuple[Blob, ...]
-    """One manifest a platform, then the index: pushed in this order."""
-
-    @property
-    def digest(self) -> str:
-        """Digest of the index: what nodes pull."""
-        return self.manifests[-1].digest
+    """One a platform: pushed before the index, which names them."""
+    index: Blob
+    """What nodes pull: the only part that tells one revision from another."""
 
 
 def build(revision: str) -> ProbeImage:
@@ -66,7 +63,6 @@ def build(revision: str) -> ProbeImage:
             _CONFIG_TYPE,
             {
                 **platform,
-                "config": {"Labels": {"k3s-registry.revision": revision}},
                 "rootfs": {"type": "layers", "diff_ids": [_LAYER_DIFF_ID]},
             },
         )
@@ -82,8 +78,16 @@ def build(revision: str) -> ProbeImage:
         configs.append(config)
         manifests.append(manifest)
         entries.append({**manifest.descriptor, "platform": platform})
-    index = _json(_INDEX_TYPE, {"schemaVersion": 2, "mediaType": _INDEX_TYPE, "manifests": entries})
-    return ProbeImage(blobs=(layer, *configs), manifests=(*manifests, index))
+    index = _json(
+        _INDEX_TYPE,
+        {
+            "schemaVersion": 2,
+            "mediaType": _INDEX_TYPE,
+            "annotations": {"k3s-registry.revision": revision},
+            "manifests": entries,
+        },
+    )
+    return ProbeImage(blobs=(layer, *configs), manifests=tuple(manifests), index=index)
 
 
 def _json(media_type: str, document: dict[str, Any]) -> Blob:

@@ -15,7 +15,7 @@ from typing import Final
 import pulumi
 from pulumi_command import remote
 
-from components import node_script, probe_image
+from components import coverage, node_script, probe_image
 from components.config import Node, Rollout
 from components.nodes import Trust, command_options, connection, trust_revision, visiting_order
 
@@ -49,6 +49,8 @@ class PullProof(pulumi.ComponentResource):
 
     digests: pulumi.Output[dict[str, str]]
     """Digest that each node pulled, by node name."""
+    unlisted: pulumi.Output[list[str] | None]
+    """Nodes of the cluster that are not listed; None where no server told."""
 
     def __init__(self, name: str, args: PullProofArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:PullProof", name, {}, opts)
@@ -72,18 +74,27 @@ class PullProof(pulumi.ComponentResource):
         self.digests = pulumi.Output.all(
             **{name: command.stdout.apply(reported_digest) for name, command in commands.items()}
         )
-        self.register_outputs({"digests": self.digests})
+        listed = [node.name for node in args.nodes]
+        reports = pulumi.Output.all(*[command.stdout.apply(coverage.seen) for command in commands.values()])
+        self.unlisted = reports.apply(lambda known: coverage.unlisted(listed, known))
+        self.unlisted.apply(self._warn)
+        self.register_outputs({"digests": self.digests, "unlisted": self.unlisted})
+
+    def _warn(self, missing: Sequence[str] | None) -> None:
+        sentence = coverage.warning(missing)
+        if sentence is not None:
+            pulumi.log.warn(sentence, resource=self)
 
 
 def stdin(node: str, args: PullProofArgs, pems: Sequence[str]) -> str:
     """The text that a node's shell reads, from trust bundle and server certificate."""
     bundle_pem, server_certificate_pem = pems
-    return node_script.render("proof.sh", settings(node, args, bundle_pem, server_certificate_pem))
+    return node_script.render("proof.sh", settings(node, args, bundle_pem, server_certificate_pem), constants())
 
 
 def settings(node: str, args: PullProofArgs, bundle_pem: str, server_certificate_pem: str) -> dict[str, str]:
     """Shell variables that `proof.sh` reads."""
-    image = probe_image.build(revision(args.trust, args.registry_revision, bundle_pem, server_certificate_pem))
+    wanted = revision(args.trust, args.registry_revision, bundle_pem, server_certificate_pem)
     return {
         "node": node,
         "registry": args.trust.registry,
@@ -92,10 +103,19 @@ def settings(node: str, args: PullProofArgs, bundle_pem: str, server_certificate
         "service": args.service,
         "wait_seconds": str(WAIT_SECONDS),
         "repository": probe_image.REPOSITORY,
-        "digest": image.digest,
+        "revision": wanted,
+        "digest": probe_image.build(wanted).index.digest,
         "authorities": bundle_pem,
+    }
+
+
+def constants() -> dict[str, str]:
+    """Shell variables that hold the probe image: the node puts the revision in the index's place for it, `@`."""
+    image = probe_image.build("@")
+    return {
         "blobs": _lines(image.blobs),
         "manifests": _lines(image.manifests),
+        "index": image.index.content.decode(),
     }
 
 
@@ -111,4 +131,9 @@ def reported_digest(stdout: str) -> str:
 
 
 def _lines(blobs: Iterable[probe_image.Blob]) -> str:
-    return "\n".join(f"{blob.digest} {blob.media_type} {base64.b64encode(blob.content).decode()}" for blob in blobs)
+    """One line a blob: digest, media type, and the content, as it is where it is JSON, else in base64."""
+    return "\n".join(
+        f"{blob.digest} {blob.media_type} "
+        + (blob.content if blob.content.startswith(b"{") else base64.b64encode(blob.content)).decode()
+        for blob in blobs
+    )

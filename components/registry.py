@@ -84,7 +84,12 @@ class Registry(pulumi.ComponentResource):
             ),
             # The images are in it: a changed class is planned as delete and create, and a destroy takes it along.
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=within, protect=args.storage.protect, delete_before_replace=True
+                parent=self,
+                depends_on=within,
+                protect=args.storage.protect,
+                delete_before_replace=True,
+                # The cluster fills it in, so a claim that was imported has it: taking it out would replace the claim.
+                ignore_changes=["spec.volumeName"],
             ),
         )
         self.deployment = kubernetes.apps.v1.Deployment(

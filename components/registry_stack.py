@@ -111,6 +111,7 @@ class RegistryStack(pulumi.ComponentResource):
             ),
             "trustedNodes": nodes.revisions.apply(sorted),
             "verifiedNodes": proof.digests.apply(sorted),
+            "unlistedNodes": proof.unlisted.apply(lambda missing: missing or []),
             "offlineNodes": sorted(node.name for node in config.nodes if node.offline),
         }
         self.register_outputs(dict(self.outputs))

@@ -126,7 +126,10 @@ each() {
 		unset IFS
 		# shellcheck disable=SC2086  # the words of the line
 		set -- $item
-		printf %s "$3" | base64 -d >"$work/content"
+		case $3 in
+		'{'*) printf %s "$3" ;;
+		*) printf %s "$3" | base64 -d ;;
+		esac >"$work/content"
 		"$command" "$1" "$2" "$work/content" || return 1
 	done
 	unset IFS
@@ -144,6 +147,8 @@ publish() {
 	! got 200 || return 0
 	got 404 || return 1
 	each "$blobs" upload && each "$manifests" manifest || return 1
+	printf %s "${index%%@*}$revision${index#*@}" >"$work/content"
+	manifest "$digest" application/vnd.oci.image.index.v1+json "$work/content" || return 1
 	pushed=true
 }
 
@@ -243,6 +248,18 @@ explain_pull() {
 	die "the pull failed: $(printf %s "${text:-no answer in time}" | tr ';' ',')" "containerd must pull $image" "repeat it by hand: k3s crictl pull $image"
 }
 
+# As itself a node may read its own entry alone, so that a name which is not the one it bears is refused. An API server that
+# does not answer says nothing of names.
+timeout 10 k3s kubectl --kubeconfig "$data/agent/kubelet.kubeconfig" get node "$node" -o name 2>"$work/known" || case $(cat "$work/known") in
+*Forbidden*system:node:*)
+	name=$(sed -n 's/.*system:node:\([A-Za-z0-9.-]*\).*/\1/p' "$work/known" | tail -n1)
+	[ "$name" = "$node" ] || die "the cluster knows this machine as $name" "its key under nodes must be the name that the cluster knows" \
+		"rename nodes.$node to $name, or correct nodes.$node.host"
+	;;
+*NotFound*) die "the cluster knows no node $node" "every listed node must be one that kubectl get nodes shows" \
+	"join the machine to the cluster, or take $node out of nodes" ;;
+esac
+
 if [ "$client" ]; then
 	until publish; do
 		left || explain_reach
@@ -272,5 +289,10 @@ do
 	sleep 1
 done
 k3s crictl rmi "$image" || :
-printf '{"digest":"%s","pushed":%s}\n' "$digest" $pushed >&4
+# A server sees the whole cluster; a report of nodes that the configuration does not list is worth no failure.
+cluster='' admin=$data/server/cred/admin.kubeconfig
+if [ -e "$admin" ] && names=$(timeout 10 k3s kubectl --kubeconfig "$admin" get nodes -o 'jsonpath={range .items[*]},"{.metadata.name}"{end}'); then
+	cluster=",\"cluster\":[${names#,}]"
+fi
+printf '{"digest":"%s","pushed":%s%s}\n' "$digest" $pushed "$cluster" >&4
 exit 0

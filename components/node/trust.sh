@@ -18,6 +18,11 @@ preflight() {
 	[ "$system_trust" != true ] || [ "$anchors" ] || die "found no system certificate store of Debian, RHEL, SUSE or Alpine; systemTrust needs one; install ca-certificates or set systemTrust: false"
 }
 
+# Who brought this about: one machine may be configured under two names for a while, since an `up` that renames a node
+# creates the new one's resources before it deletes the old one's.
+owners=$root/etc/rancher/k3s/k3s-registry-nodes
+others=$(grep -vxF "$node" "$owners") || :
+
 case $verb in
 apply)
 	certificates
@@ -47,11 +52,18 @@ pulls_not() {
 	rmdir "$root$certs/$1" || :
 }
 
-case $former in
-'' | "$registry" | */*) ;;
-*) pulls_not "$former" ;;
-esac
-if [ "$verb" = remove ]; then
+former_gone() {
+	case $former in
+	'' | "$registry" | */*) ;;
+	*) pulls_not "$former" ;;
+	esac
+}
+
+if [ "$verb" = remove ] && [ "$others" ]; then
+	printf '%s\n' "$others" >"$work/new"
+	put nodes "$owners"
+elif [ "$verb" = remove ]; then
+	former_gone
 	pulls_not "$registry"
 	unfolder "$root$certs"
 	registries_gone
@@ -59,9 +71,11 @@ if [ "$verb" = remove ]; then
 	store
 	journal_gone
 	gone ca "$ca" "$(cat "$ca")"
+	gone nodes "$owners" "$node"
 	unfolder "${ca%/*}"
 	unfolder "${yaml%/*}"
 else
+	former_gone
 	printf %s "$authorities" >"$work/new"
 	put ca "$ca"
 	store
@@ -72,6 +86,8 @@ else
 	esac
 	printf %s "$hosts_toml" >"$work/new"
 	mirrored || put hosts.toml "$toml"
+	printf '%s\n' "$node$nl$others" | sed '/^$/d' | sort >"$work/new"
+	put nodes "$owners"
 	[ ! "$restart" ] || restart_await
 fi
 

@@ -25,6 +25,7 @@ OUTPUTS = {
     "trustedNodes",
     "verifiedNodes",
     "offlineNodes",
+    "unlistedNodes",
 }
 
 

@@ -33,10 +33,6 @@ def lost(deployed: Deployed) -> Iterator[Deployed]:
     program.up()
 
 
-@pytest.mark.xfail(
-    reason="an imported claim carries spec.volumeName, which the program does not set: the next `up` replaces it, "
-    "and the images are lost (docs/operating.md, a state that is lost)"
-)
 def test_a_new_state_takes_over_registry_images_and_nodes(lost: Deployed) -> None:
     program = lost.program
     image = lost.push("kept")
@@ -44,20 +40,20 @@ def test_a_new_state_takes_over_registry_images_and_nodes(lost: Deployed) -> Non
     shutil.rmtree(program.engine.backend)
     program.engine.ensure_stack(STACK)
 
-    config = program.configuration(lambda keys: keys.update(createNamespace=False))
+    program.up(*(f"--target=**::{name}" for name in ("cluster", "registry", "registry-server")))
+    for token, name, identity in (
+        ("kubernetes:core/v1:Namespace", "registry-server-namespace", "docker-registry"),
+        ("kubernetes:core/v1:PersistentVolumeClaim", "registry-server-claim", CLAIM),
+    ):
+        program.run(
+            *("import", "--yes", "--skip-preview", "--generate-code=false", "--protect=false"),
+            *("--parent", f"server={urn(program, 'registry-server')}"),
+            *("--provider", f"cluster={urn(program, 'cluster')}"),
+            *(token, name, identity),
+        )
     objects = ("deployment/registry", "service/registry-service", "secret/docker-registry-tls-cert")
     program.kubectl("-n", "docker-registry", "delete", *objects)
-    refused = program.up("--continue-on-error", config=config, expect=None)
-    assert refused.status != 0
-    assert 'persistentvolumeclaims "longhorn-docker-registry-pvc" already exists' in refused.text
-    program.run(
-        *("import", "--yes", "--skip-preview", "--generate-code=false", "--protect=false"),
-        *("--parent", f"server={urn(program, 'registry-server')}"),
-        *("--provider", f"cluster={urn(program, 'cluster')}"),
-        *("kubernetes:core/v1:PersistentVolumeClaim", "registry-server-claim", CLAIM),
-        config=config,
-    )
-    program.up(config=config)
+    program.up()
 
     outputs = program.outputs()
     assert outputs["verifiedNodes"] == sorted(program.machines)
@@ -68,3 +64,4 @@ def test_a_new_state_takes_over_registry_images_and_nodes(lost: Deployed) -> Non
     }
     for name in program.machines:
         assert lost.run_pod(name, image) == f"hello from {name}\n", "the images are the ones of before"
+    assert program.planned(program.configuration()) == {}

@@ -1,4 +1,6 @@
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -6,16 +8,31 @@ from .deployed import Deployed
 from .node_files import containing
 
 pytestmark = pytest.mark.lab
+OTHER_HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAIYTmCDS9yBFtUwrIBkpXFNROkADmnmq4xbW1+NUncA"
 TEXTS = ("create", "update", "delete", "stdin")
 
 
+def spoilt(keys: dict[str, Any]) -> None:
+    """All nodes are to be told anew, and one is not the one that it was."""
+    keys["audit"] = "a run that fails"
+    keys["nodes"]["cube01"]["hostKey"] = OTHER_HOST_KEY
+
+
 @pytest.fixture(scope="module")
-def needles(deployed: Deployed) -> list[bytes]:
-    """What tells the private keys that the stack has, and those that it had before it was destroyed."""
-    deployed.program.note_private_keys()
+def needles(deployed: Deployed) -> Iterator[list[bytes]]:
+    """What tells the private keys that the stack has, and those that it had before it was destroyed.
+
+    Before the search a run fails: what it prints and leaves is searched too.
+    """
+    program = deployed.program
+    failed = program.up("--continue-on-error", config=program.configuration(spoilt), expect=None)
+    assert failed.status != 0
+    assert "host key" in failed.text
+    program.note_private_keys()
     found = deployed.program.private_keys
     assert len(found) >= len(("authority", "server")), "each has a key of its own"
-    return sorted(set().union(*found.values()))
+    yield sorted(set().union(*found.values()))
+    program.up()
 
 
 def test_no_private_key_lies_in_any_file_of_a_node(deployed: Deployed, needles: list[bytes]) -> None:

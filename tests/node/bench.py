@@ -27,6 +27,9 @@ class Probe:
     digest: str
     blobs: str
     manifests: str
+    index: str
+    """With `@` in the revision's place."""
+    revision: str = "a1b2"
 
 
 def new_probe(text: bytes = b"probe") -> Probe:
@@ -47,11 +50,19 @@ def new_probe(text: bytes = b"probe") -> Probe:
             "layers": [described(kinds[0], layer)],
         }
     ).encode()
-    index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [described(MANIFEST, manifest)]}).encode()
+    index = json.dumps(
+        {
+            "annotations": {"revision": "@"},
+            "schemaVersion": 2,
+            "mediaType": INDEX,
+            "manifests": [described(MANIFEST, manifest)],
+        }
+    )
     return Probe(
-        digest(index),
+        digest(index.replace("@", Probe.revision).encode()),
         "\n".join([line(kinds[0], layer), line(kinds[1], config)]),
-        "\n".join([line(MANIFEST, manifest), line(INDEX, index)]),
+        line(MANIFEST, manifest),
+        index,
     )
 
 

@@ -97,6 +97,8 @@ def bare(tmp_path: Path, shell: Shell, authority: Authority) -> Iterator[Bench]:
         "digest": probe.digest,
         "blobs": probe.blobs,
         "manifests": probe.manifests,
+        "index": probe.index,
+        "revision": probe.revision,
         "authorities": authority.pem,
         "wait_seconds": "20",
         "service": "docker-registry/registry-service",

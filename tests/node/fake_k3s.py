@@ -13,6 +13,7 @@ import socket
 import ssl
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(os.environ["K3S_REGISTRY_ROOT"])
 CERTS = ROOT / "var/lib/rancher/k3s/agent/etc/containerd/certs.d"
@@ -92,6 +93,25 @@ def pull(image: str) -> None:
     sys.stdout.write(f"Image is up to date for {wanted}\n")
 
 
+def kubectl(argv: list[str], behaviour: dict[str, Any]) -> None:
+    """Answer as the API server would, or be refused where the test says nothing of it."""
+    what = next(word for word in ("node", "nodes", "service") if word in argv)
+    if what not in behaviour:
+        sys.exit("The connection to the server 127.0.0.1:6444 was refused")
+    if what != "node":
+        sys.stdout.write(behaviour[what])
+        return
+    name, known = argv[argv.index("node") + 1], behaviour[what]
+    if known is None:
+        sys.exit(f'Error from server (NotFound): nodes "{name}" not found')
+    if known != name:
+        sys.exit(
+            f'Error from server (Forbidden): nodes "{name}" is forbidden: User "system:node:{known}" cannot get '
+            f"resource \"nodes\" in API group \"\" at the cluster scope: node '{known}' cannot read '{name}', "
+            "only its own Node object"
+        )
+
+
 def main(argv: list[str]) -> None:
     """Do what the first words say."""
     with (ROOT / "calls").open("a") as calls:
@@ -107,9 +127,7 @@ def main(argv: list[str]) -> None:
             fail(argv[2], error)
         pull(argv[2])
     elif argv[0] == "kubectl":
-        if "service" not in behaviour:
-            sys.exit("The connection to the server 127.0.0.1:6444 was refused")
-        sys.stdout.write(behaviour["service"])
+        kubectl(argv, behaviour)
 
 
 main(sys.argv[1:])

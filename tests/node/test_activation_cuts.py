@@ -132,7 +132,7 @@ STEPS = {
     "rm": (8, 12),
     "sleep": (1,),
 }
-COMING_BACK: dict[str, tuple[int, ...]] = {"mv": (6, 7), "rmdir": (1,), "sync": (12,)}
+COMING_BACK: dict[str, tuple[int, ...]] = {"mv": (7, 8), "rmdir": (1,), "sync": (12,)}
 
 
 @dash_only

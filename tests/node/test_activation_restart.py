@@ -24,7 +24,7 @@ def test_nothing_is_touched_without_a_serial_rollout(stale: Node) -> None:
 def test_one_restart_makes_containerd_read_the_folder(stale: Node) -> None:
     outcome = stale.run("apply")
     assert outcome.stderr == ""
-    assert outcome.answer["what"] == ["ca", "hosts", "registries", "hosts.toml", "restart"]
+    assert outcome.answer["what"] == ["ca", "hosts", "registries", "hosts.toml", "nodes", "restart"]
     expected = {True: "restart --no-block k3s-agent", False: "k3s-agent restart"}
     assert restarts(stale) == [expected[(stale.root / "run/systemd").exists()]]
     assert not list((stale.root / "run").glob("k3s-registry*"))
@@ -47,7 +47,7 @@ def test_the_node_is_asked_for_under_its_own_name_by_the_kubelets_own_credential
 
 def test_check_tells_that_a_restart_is_wanted_and_changes_nothing(stale: Node) -> None:
     before = stale.tree(times=True)
-    assert stale.run("check").answer == {"drift": ["ca", "hosts", "registries", "hosts.toml", "restart"]}
+    assert stale.run("check").answer == {"drift": ["ca", "hosts", "registries", "hosts.toml", "nodes", "restart"]}
     assert stale.tree(times=True) == before
 
 

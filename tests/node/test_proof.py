@@ -37,7 +37,7 @@ def test_the_image_is_pulled_by_name_and_removed_again(curl_bench: Bench) -> Non
     port = curl_bench.serve()
     curl_bench.run()
     image = f"{HOST}:{port}/{REPOSITORY}@{curl_bench.probe.digest}"
-    assert curl_bench.calls() == [f"crictl pull {image}", f"crictl rmi {image}"]
+    assert curl_bench.calls()[-2:] == [f"crictl pull {image}", f"crictl rmi {image}"]
 
 
 @pytest.mark.parametrize("location", ["rooted", "absolute", "relative", "plain", "elsewhere"])
@@ -119,3 +119,16 @@ def test_no_command_line_carries_a_certificate(curl_bench: Bench, tmp_path: Path
     executable(tmp_path / "clients/curl", f'#!/bin/sh\nprintf "%s\\n" "$@" >>"{log}"\nexec {real} "$@"\n')
     assert curl_bench.run().status == 0
     assert "CERTIFICATE" not in log.read_text()
+
+
+def test_a_server_reports_the_nodes_of_its_cluster(curl_bench: Bench) -> None:
+    curl_bench.serve()
+    curl_bench.node.write("/var/lib/rancher/k3s/server/cred/admin.kubeconfig", "", 0o600)
+    curl_bench.behave(node="cube01", nodes=',"cube01","cube02"')
+    assert curl_bench.run().answer["cluster"] == ["cube01", "cube02"]
+
+
+def test_a_server_whose_api_does_not_answer_reports_no_cluster(curl_bench: Bench) -> None:
+    curl_bench.serve()
+    curl_bench.node.write("/var/lib/rancher/k3s/server/cred/admin.kubeconfig", "", 0o600)
+    assert "cluster" not in curl_bench.run().answer

@@ -188,3 +188,23 @@ def test_what_containerd_reports_is_explained(curl_bench: Bench, error: str, exp
 def test_a_node_without_k3s_is_refused(bare: Bench) -> None:
     (bare.node.root / "usr/local/bin/k3s").unlink()
     assert_sentence(bare, "found no k3s command")
+
+
+def test_a_name_that_is_not_the_clusters_is_refused_with_the_right_one(curl_bench: Bench) -> None:
+    curl_bench.serve()
+    curl_bench.behave(node="cube07")
+    assert_sentence(curl_bench, "the cluster knows this machine as cube07", "rename nodes.cube01 to cube07")
+
+
+def test_a_node_that_the_cluster_does_not_know_is_refused(curl_bench: Bench) -> None:
+    curl_bench.serve()
+    curl_bench.behave(node=None)
+    assert_sentence(curl_bench, "the cluster knows no node cube01", "take cube01 out of nodes")
+
+
+def test_a_node_is_asked_for_as_itself(curl_bench: Bench) -> None:
+    curl_bench.serve()
+    curl_bench.behave(node="cube01")
+    curl_bench.run()
+    kubeconfig = curl_bench.node.root / "var/lib/rancher/k3s/agent/kubelet.kubeconfig"
+    assert f"kubectl --kubeconfig {kubeconfig} get node cube01 -o name" in curl_bench.calls()

@@ -22,7 +22,7 @@ from tests.node.node import (
 
 TOML = f"{CERTS}/{REGISTRY}/hosts.toml"
 YAML = "/etc/rancher/k3s/registries.yaml"
-PARTS = ["ca", "hosts", "registries", "hosts.toml"]
+PARTS = ["ca", "hosts", "registries", "hosts.toml", "nodes"]
 
 
 def test_apply_writes_every_part(node: Node, authority: Authority) -> None:
@@ -65,7 +65,7 @@ def test_remove_gives_back_the_former_tree(node: Node) -> None:
     before = node.tree()
     node.run("apply")
     answer = node.run("remove").answer
-    assert answer == {"changed": True, "what": ["hosts.toml", "registries", "hosts", "ca"]}
+    assert answer == {"changed": True, "what": ["hosts.toml", "registries", "hosts", "ca", "nodes"]}
     assert node.tree() == before
 
 

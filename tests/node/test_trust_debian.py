@@ -80,7 +80,7 @@ def test_a_whole_debian_gets_every_file_back(tmp_path: Path, authority: Authorit
         pytest.skip(f"needs the right to mount an overlay: {outcome.stderr.strip()}")
     lines = outcome.stdout.splitlines()
     assert outcome.stderr == "", outcome.stdout
-    assert '"what":["ca","store","hosts","registries","hosts.toml"]' in lines[0]
+    assert '"what":["ca","store","hosts","registries","hosts.toml","nodes"]' in lines[0]
     assert lines[1] == "as by the tool", outcome.stdout
     assert lines[2:4] == ["/stdin/leaf: OK", "/stdin/leaf: OK"]
     assert '"changed":false' in lines[4]

@@ -19,7 +19,7 @@ from tests.node.node import Node, Shell, dash_only, executable, plain_node, trus
 
 
 def test_the_ca_is_in_the_bundle_and_in_the_folder(debian: Node, authority: Authority, openssl: str) -> None:
-    assert debian.run("apply").answer["what"] == ["ca", "store", "hosts", "registries", "hosts.toml"]
+    assert debian.run("apply").answer["what"] == ["ca", "store", "hosts", "registries", "hosts.toml", "nodes"]
     assert has(debian.read(BUNDLE), authority)
     assert debian.read(BUNDLE).count(b"BEGIN") == 3
     assert verifies_by_folder(debian, authority, openssl)
@@ -38,7 +38,7 @@ def test_a_second_apply_does_not_rebuild_the_store(debian: Node) -> None:
 def test_remove_gives_back_the_former_store(debian: Node) -> None:
     before = debian.tree()
     debian.run("apply")
-    assert debian.run("remove").answer["what"] == ["hosts.toml", "registries", "hosts", "store", "ca"]
+    assert debian.run("remove").answer["what"] == ["hosts.toml", "registries", "hosts", "store", "ca", "nodes"]
     assert debian.tree() == before
 
 
@@ -198,3 +198,10 @@ def test_rebuilds_of_runs_that_overlap_do_not_overlap(debian: Node) -> None:
     assert [run.returncode for run in runs] == [0, 0, 0]
     assert not overlap.exists()
     assert debian.read(BUNDLE).count(b"BEGIN") == 3
+
+
+def test_a_certificate_that_programs_do_not_find_by_its_link_is_told(debian: Node) -> None:
+    only_by_tool(debian)
+    tool = debian.root / "usr/sbin/update-ca-certificates"
+    executable(tool, tool.read_text().replace("exec ", "") + f"find {debian.root}/etc/ssl/certs -name '*.0' -delete\n")
+    assert "found no CA of ours in" in debian.run("apply").sentence

@@ -3,10 +3,11 @@ import tomllib
 import pytest
 import yaml
 
+from components import probe_image
 from components.certificates import fingerprints, server_subject
 from components.config import AccessMode
 from components.nodes import CA_FILE, Trust, configs_entry, hosts_toml, mirrors_entry, settings, trust_revision
-from components.pull_proof import revision
+from components.pull_proof import constants, revision
 from components.registry import http_secret
 from components.registry_pod import affinity, strategy
 from components.registry_stack import endpoint, node_table, service_names
@@ -50,6 +51,13 @@ def test_another_audit_wants_another_proof() -> None:
 
 def test_another_registry_wants_another_proof() -> None:
     assert revision(TRUST, "r", "b", "c") != revision(TRUST, "other", "b", "c")
+
+
+def test_a_node_makes_the_index_by_putting_the_revision_in_its_place() -> None:
+    wanted = revision(TRUST, "registry", "bundle", "certificate")
+    index = constants()["index"]
+    assert index.count("@") == 1
+    assert index.replace("@", wanted).encode() == probe_image.build(wanted).index.content
 
 
 def test_a_name_too_long_for_a_common_name_is_left_out() -> None:
