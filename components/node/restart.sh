@@ -26,6 +26,7 @@ restart_prepare() {
 	n=0
 	keep 1 "$toml"
 	keep 2 "$yaml"
+	keep 3 "$owners"
 	each_hosts_file keep_hosts
 	keep k "$ca"
 	keep n "$owners"

@@ -23,6 +23,11 @@ preflight() {
 	[ "$system_trust" != true ] || [ "$anchors" ] || die "found no system certificate store of Debian, RHEL, SUSE or Alpine; systemTrust needs one; install ca-certificates or set systemTrust: false"
 }
 
+# Who brought this about: one machine may be configured under two names for a while, since an `up` that renames a node
+# creates the new one's resources before it deletes the old one's.
+owners=$root/etc/rancher/k3s/k3s-registry-nodes
+others=$(grep -vxF "$node" "$owners") || :
+
 case $verb in
 apply)
 	certificates
