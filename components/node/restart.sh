@@ -29,7 +29,6 @@ restart_prepare() {
 	keep 3 "$owners"
 	each_hosts_file keep_hosts
 	keep k "$ca"
-	keep n "$owners"
 	sync
 	: >"$journal/saved"
 	sync

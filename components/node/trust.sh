@@ -5,11 +5,6 @@
 # The order of writing is CA, system store, hosts, registries.yaml, hosts.toml (backwards when removing), so that no file
 # ever names a CA that is not there yet.
 
-# Who brought this about: one machine may be configured under two names for a while, since an `up` that renames a node
-# creates the new one's resources before it deletes the old one's.
-owners=$root/etc/rancher/k3s/k3s-registry-nodes
-others=$(grep -vxF "$node" "$owners") || :
-
 # Nothing is touched on a node on which this would not end well.
 preflight() {
 	command -v k3s || die "found no k3s command; the node must run K3s; install it or take the node out of the config"

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -93,7 +94,10 @@ def power_cut(node: Node) -> None:
                 os.kill(int(entry.name), signal.SIGKILL)
     run.communicate(timeout=30)
     for path in (node.root / "run").glob("k3s-registry*"):
-        path.unlink()
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def test_the_next_run_finishes_what_a_power_cut_broke_off(stale: Node) -> None:
