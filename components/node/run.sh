@@ -71,6 +71,8 @@ until [ "$held" ] || ln -sn $$ "$lock"; do
 		rm -f "$lock.break"
 		continue
 	fi
+	# The second lock is held for a moment; who died in it has left it.
+	[ $n != 5 ] || kill -0 "$(readlink "$lock.break")" || rm -f "$lock.break"
 	[ $n -lt "${lock_seconds:-120}" ] || die "found $lock held by process $pid for $n seconds; one run at a time may change a node; let it end or remove that file"
 	sleep 1
 done
