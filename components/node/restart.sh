@@ -66,7 +66,9 @@ restart_await() {
 	held='' n=0
 	until [ -s "$outcome" ]; do
 		n=$((n + 1))
-		[ $n -lt $((ready_seconds * 2 + 60)) ] && kill -0 "$(readlink "$lock")" || [ -s "$outcome" ] ||
+		holder=$(readlink "$lock")
+		# One that has not taken the lock over by then never will.
+		[ $n -lt $((ready_seconds * 2 + 60)) ] && kill -0 "$holder" && { [ "$holder" != $$ ] || [ $n -lt 30 ]; } || [ -s "$outcome" ] ||
 			die "found the restart of K3s without an end; it must say how it went; run pulumi up again"
 		sleep 1
 	done
