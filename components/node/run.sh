@@ -25,7 +25,7 @@ die() {
 finish() {
 	code=$?
 	if [ "$code" != 0 ] && [ "$code" != 3 ] && [ ! "$said" ]; then
-		said=$(tail -n1 "$work/err")
+		said=$(tail -n1 "$work/err") || said="no temporary file could be made in $work"
 		printf 'node %s: %s; each file is wholly old or new; mend this and run pulumi up again\n' "$node" "${said:-a command failed}" >&3
 		# Shells give some failures of their own another number.
 		code=1
@@ -44,6 +44,8 @@ esac
 [ "$(id -u)" = 0 ] || die "found user $(id -un) instead of root; files under /etc need root; log in as root or let sudo -n run sh"
 # Named by the process, so that a later run can tell what a killed one left, which may hold passwords.
 work=$root/run/k3s-registry.$$
+# What mkdir or the shell says of its own would be a second sentence.
+exec 2>/dev/null
 rm -rf "$work"
 mkdir -m 700 "$work" || die "found no room for temporary files in $root/run; some is needed; free space there"
 exec 2>"$work/err"
