@@ -13,7 +13,11 @@ _SETTING_NAME: Final = re.compile(r"[a-z][a-z_]*")
 _TRUST: Final = ("run.sh", "k3s.sh", "files.sh", "store.sh", "hosts.sh", "registries.sh", "activation.sh", "trust.sh")
 TRUST: Final = "trust.sh"
 RESTARTING_TRUST: Final = "trust.sh that may restart K3s"
-_PARTS: Final = {TRUST: _TRUST, RESTARTING_TRUST: (*_TRUST[:-1], "restart.sh", _TRUST[-1])}
+_PARTS: Final = {
+    "proof.sh": ("causes.sh", "proof.sh"),
+    TRUST: _TRUST,
+    RESTARTING_TRUST: (*_TRUST[:-1], "restart.sh", _TRUST[-1]),
+}
 """Scripts of several files, in the order in which they are joined; any other is one file."""
 
 

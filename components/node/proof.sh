@@ -8,7 +8,7 @@
 # Pulling goes by name, through everything that a pod's image goes through.
 #
 # Lines that are nothing but a comment, and leading blanks, are stripped before the text travels: no here-documents.
-# shellcheck disable=SC2154,SC2329  # the settings are assigned by the text before this one; some functions are called by name
+# shellcheck disable=SC2034,SC2154,SC2329  # settings come from the text before this one, functions and readers of variables from causes.sh
 set -eu
 umask 077
 export LC_ALL=C
@@ -90,6 +90,13 @@ request() {
 	esac
 }
 
+# kubectl_as KUBECONFIG ARGUMENT...: without its usual cache, which would stay in root's home.
+kubectl_as() {
+	kubeconfig=$1
+	shift
+	timeout 10 k3s kubectl --kubeconfig "$kubeconfig" --cache-dir "$work/kubectl" "$@"
+}
+
 got() {
 	case " $* " in
 	*" $status "*) ;;
@@ -152,105 +159,9 @@ publish() {
 	pushed=true
 }
 
-explain_status() {
-	case $status in
-	401 | 403) die "the registry asks for credentials ($problem)" "nodes pull and prove without" \
-		"switch authentication off on the registry at $base" ;;
-	*) die "$problem$(head -c 200 "$work/body" | tr '\n;' ' ,' | sed 's/^./, &/')" \
-		"the registry must take and give the probe image" "look at its log: kubectl -n ${service%/*} logs deployment/registry" ;;
-	esac
-}
-
-# explain_tls TEXT: dies when TEXT tells of a certificate.
-explain_tls() {
-	case $1 in
-	*[Ee]xpired*) die "the registry's certificate has expired by this node's clock ($(date -u +%FT%TZ))" \
-		"it must be valid now" "set the clock, or renew the certificate with pulumi up" ;;
-	*"not yet valid"* | *"not yet been activated"*) die "the registry's certificate is not yet valid by this node's clock ($(date -u +%FT%TZ))" \
-		"clocks must agree" "set the clock of this node (timedatectl set-ntp true)" ;;
-	*"does not match"* | *"doesn't match"* | *"subject name"* | *"subject alternative"* | *mismatch* | *"certificate is valid for"* | *"any IP SANs"* | *"any names"*)
-		die "the registry's certificate is for other names than $host and $address" "it must carry both" \
-			"look whether another service answers at $base, else renew the certificate with pulumi up" ;;
-	*issuer* | *"signature failure"* | *"asn1 encoding"* | *self?signed* | *"unknown authority"* | *"unknown CA"* | *"not trusted"*)
-		die "the registry's certificate is from an unknown authority" "the CA bundle of this program must have signed it" \
-			"look whether another service answers at $base, else restart the registry so that it loads its present certificate" ;;
-	*"wrong version number"* | *"HTTP response to HTTPS"* | *"record layer"* | *"packet length"*)
-		die "port $port of $address answers without TLS" "the registry speaks HTTPS" "look whether another service answers there" ;;
-	esac
-}
-
-# explain_network TEXT: dies when TEXT tells that nothing answers; the load balancer is asked which address it gave.
-explain_network() {
-	case $1 in
-	*refused*) found="port $port of $address is closed" ;;
-	*"o route"* | *unreachable*) found="no route leads to $address" ;;
-	*imed?out* | *imeout* | *"deadline exceeded"*) found="$address does not answer on port $port" ;;
-	*) return 0 ;;
-	esac
-	if given=$(timeout 10 k3s kubectl --kubeconfig "$data/agent/kubelet.kubeconfig" get service -n "${service%/*}" "${service#*/}" \
-		-o 'jsonpath={.status.loadBalancer.ingress[*].ip}'); then
-		case " $given " in
-		*" $address "*) ;;
-		"  ") die "the load balancer gave no address to service $service" "it must give $address" \
-			"look at the load balancer and whether $address lies in its pool" ;;
-		*) die "the load balancer gave service $service the address $given" "it must give $address" \
-			"free $address in the load balancer's pool, or set ip to what it can give" ;;
-		esac
-	fi
-	die "$found" "the registry must answer there" \
-		"look at the registry's pods (kubectl -n ${service%/*} get pods -o wide), at the load balancer and at firewalls"
-}
-
-explain_reach() {
-	[ "$status" = 000 ] || explain_status
-	text=$(grep -v '^HTTP' "$work/reply" | tr '\n' ' ')
-	# Only its verbose output tells a closed port from a missing route.
-	explain_network "$text$(curl -q -v --noproxy '*' --cacert "$work/ca" --connect-timeout 5 -m 10 "$base/v2/" 2>&1 | grep ' failed: ')"
-	# curl and wget with other TLS libraries only say that verification failed.
-	explain_tls "$text$(timeout 10 openssl s_client -connect "${base#https://}" -CAfile "$work/ca" -verify_ip "$address" 2>&1 | grep -i 'verif' | tr '\n' ' ')"
-	die "$base does not answer as it should: $text" "the registry must answer there" "look at the registry's pods and the load balancer"
-}
-
-check_name() {
-	if command -v getent; then
-		leads=$(getent ahosts "$host" | awk '{ print $1 }' | sort -u | tr '\n' ' ')
-	else
-		leads=$(awk -v h="$host" '{ sub(/#.*/, ""); for (i = 2; i <= NF; i++) if ($i == h) print $1 }' "$root/etc/hosts" | tr '\n' ' ')
-	fi
-	case $leads in
-	"$address ") ;;
-	'') die "the name $host does not resolve" "it must lead to $address" "put the hosts entry back: pulumi up -c audit=again" ;;
-	*) die "the name $host leads to ${leads% }" "it must lead to $address alone" \
-		"remove the other entry from /etc/hosts or the DNS, then pulumi up -c audit=again" ;;
-	esac
-}
-
-explain_pull() {
-	text=$(tail -n3 "$work/pull" | tr '\n' ' ')
-	toml=$data/agent/etc/containerd/config.toml
-	certs=$(sed -n "s/^[[:space:]]*config_path[^\"']*[\"']\([^\"':][^\"':]*\).*/\1/p" "$toml" | tail -n1)
-	toml=$root$certs/$registry/hosts.toml
-	check_name
-	case $text in
-	*containerd.sock* | *"CRI v1"* | *"runtime service"*)
-		die "containerd does not answer" "K3s must run" "look at: systemctl status k3s k3s-agent; journalctl -u k3s -u k3s-agent" ;;
-	*"no space left"*) die "the disk of $data is full" "an image must fit" "free space: k3s crictl rmi --prune" ;;
-	esac
-	explain_network "$text"
-	[ ! "$certs" ] || [ -e "$toml" ] || die "$toml is missing" "containerd finds the CA through it" "put it back: pulumi up -c audit=again"
-	explain_tls "$text"
-	case $text in
-	*401* | *403* | *nauthorized* | *denied*)
-		status=401 problem=$text
-		explain_status
-		;;
-	esac
-	die "the pull failed: $(printf %s "${text:-no answer in time}" | tr ';' ',')" "containerd must pull $image" "repeat it by hand: k3s crictl pull $image"
-}
-
 # As itself a node may read its own entry alone, so that a name which is not the one it bears is refused. An API server that
 # does not answer says nothing of names.
-timeout 10 k3s kubectl --kubeconfig "$data/agent/kubelet.kubeconfig" get node "$node" -o name 2>"$work/known" || case $(cat "$work/known") in
+kubectl_as "$data/agent/kubelet.kubeconfig" get node "$node" -o name 2>"$work/known" || case $(cat "$work/known") in
 *Forbidden*system:node:*)
 	name=$(sed -n 's/.*system:node:\([A-Za-z0-9.-]*\).*/\1/p' "$work/known" | tail -n1)
 	[ "$name" = "$node" ] || die "the cluster knows this machine as $name" "its key under nodes must be the name that the cluster knows" \
@@ -291,7 +202,7 @@ done
 k3s crictl rmi "$image" || :
 # A server sees the whole cluster; a report of nodes that the configuration does not list is worth no failure.
 cluster='' admin=$data/server/cred/admin.kubeconfig
-if [ -e "$admin" ] && names=$(timeout 10 k3s kubectl --kubeconfig "$admin" get nodes -o 'jsonpath={range .items[*]},"{.metadata.name}"{end}'); then
+if [ -e "$admin" ] && names=$(kubectl_as "$admin" get nodes -o 'jsonpath={range .items[*]},"{.metadata.name}"{end}'); then
 	cluster=",\"cluster\":[${names#,}]"
 fi
 printf '{"digest":"%s","pushed":%s%s}\n' "$digest" $pushed "$cluster" >&4

@@ -99,7 +99,7 @@ node_ready() {
 	seen="no config_path in $config_toml"
 	[ "$config_path" ] || return 1
 	seen='no answer from the API server'
-	state=$(timeout 10 k3s kubectl --kubeconfig "$root$data/agent/kubelet.kubeconfig" --request-timeout 5s get -n kube-node-lease "node/$name" "lease/$name" \
+	state=$(timeout 10 k3s kubectl --cache-dir "$work/kubectl" --kubeconfig "$root$data/agent/kubelet.kubeconfig" --request-timeout 5s get -n kube-node-lease "node/$name" "lease/$name" \
 		-o 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status} {.items[*].status.conditions[?(@.type=="Ready")].lastHeartbeatTime} {.items[*].spec.renewTime}') || return 1
 	since=$(date -u -r "$root$config_toml" +%Y-%m-%dT%H:%M:%SZ)
 	seen="Ready=$state, K3s started $since"

@@ -28,7 +28,7 @@ def test_within_the_window_a_preview_says_so_in_words(alone: Alone) -> None:
     text = alone.preview(PLAN)
     assert ANEW in text
     assert "certificates.renewDays (30" in text
-    assert "what nodes trust does not change by it" in text
+    assert "a renewal alone changes nothing that nodes trust" in text
     assert "`pulumi stack output serverNotAfter`" in text, "the engine shows the program no state, so no date"
 
 

@@ -1,5 +1,6 @@
 """Steps of a rotation that would leave nodes without trust for a while are refused by the preview, node by node."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,7 +31,7 @@ def previewed(deployed: Deployed, plan: dict[str, Any]) -> str:
 
 def test_dropping_an_authority_and_switching_the_issuer_in_one_step_is_refused(both: Deployed) -> None:
     said = previewed(both, {"authorities": ["two"], "issuer": "two"})
-    assert "node cube01: would forget an authority in the same `up` that changes the registry's certificate" in said
+    assert re.search(r"node \w+: would forget an authority in the same `up`", said)
 
 
 def test_an_issuer_that_a_node_was_not_told_of_is_refused_although_it_is_made_already(both: Deployed) -> None:
@@ -38,7 +39,7 @@ def test_an_issuer_that_a_node_was_not_told_of_is_refused_although_it_is_made_al
     config = both.program.configuration(lambda keys: keys["certificates"].update(plan))
     both.program.up(config=config, expect=None)
     said = previewed(both, plan)
-    assert "node cube01: does not trust authority three yet" in said
+    assert re.search(r"node \w+: does not trust authority three yet", said)
 
 
 def test_the_second_step_is_not_refused(both: Deployed) -> None:

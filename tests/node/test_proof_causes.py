@@ -58,7 +58,8 @@ def test_the_node_asks_as_kubelet_which_address_was_given(curl_bench: Bench, por
     curl_bench.behave(service="")
     curl_bench.run(wait_seconds="1")
     kubeconfig = curl_bench.node.root / "var/lib/rancher/k3s/agent/kubelet.kubeconfig"
-    assert f"--kubeconfig {kubeconfig} get service -n docker-registry registry-service" in curl_bench.calls()[-1]
+    assert f"--kubeconfig {kubeconfig} " in curl_bench.calls()[-1]
+    assert "get service -n docker-registry registry-service" in curl_bench.calls()[-1]
 
 
 @dash_only
@@ -207,4 +208,5 @@ def test_a_node_is_asked_for_as_itself(curl_bench: Bench) -> None:
     curl_bench.behave(node="cube01")
     curl_bench.run()
     kubeconfig = curl_bench.node.root / "var/lib/rancher/k3s/agent/kubelet.kubeconfig"
-    assert f"kubectl --kubeconfig {kubeconfig} get node cube01 -o name" in curl_bench.calls()
+    [asked] = [call for call in curl_bench.calls() if call.endswith("get node cube01 -o name")]
+    assert asked.startswith(f"kubectl --kubeconfig {kubeconfig} --cache-dir {curl_bench.node.root}")
