@@ -1,7 +1,6 @@
 """An authority made elsewhere: the house's own, as root or below one."""
 
 import datetime as dt
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -10,26 +9,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.node.authority import Authority
+
 from .alone import Alone, said
 
 NOW = dt.datetime.now(dt.UTC)
 HOUSE = {"authorities": ["house"], "external": "house"}
-
-
-@dataclass(frozen=True)
-class Authority:
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-
-    @property
-    def pem(self) -> str:
-        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
-
-    @property
-    def key_pem(self) -> str:
-        return self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        ).decode()
 
 
 def authority(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from lab.engine import Engine
 
@@ -13,15 +14,15 @@ from .alone import ADDRESS, Alone, Issued
 
 NAMES: Final = ("registry.cube.local", "registry", "registry-service.docker-registry.svc.cluster.local", ADDRESS)
 SECONDS: Final = 10
-Greet = Callable[..., None]
+Greet = Callable[..., bytes | None]
 
 
 @pytest.fixture
 def greet(tmp_path: Path) -> Iterator[Greet]:
-    """A TLS handshake on loopback with a server that has the certificate and key of a stack."""
+    """A TLS handshake on loopback with a server that has the certificate and key of a stack; what it showed, in DER."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def run(served: Issued, *, trusting: Issued, name: str) -> None:
+        def run(served: Issued, *, trusting: Issued, name: str) -> bytes | None:
             chain, key = tmp_path / "server.pem", tmp_path / "server.key"
             chain.write_text(served.outputs["server"])
             key.write_text(served.outputs["serverKey"])
@@ -34,9 +35,9 @@ def greet(tmp_path: Path) -> Iterator[Greet]:
                 client.verify_flags |= ssl.VERIFY_X509_STRICT
                 with (
                     socket.create_connection(listener.getsockname(), timeout=SECONDS) as plain,
-                    client.wrap_socket(plain, server_hostname=name),
+                    client.wrap_socket(plain, server_hostname=name) as encrypted,
                 ):
-                    pass
+                    return encrypted.getpeercert(binary_form=True)
             finally:
                 answer.join()
 
@@ -79,7 +80,7 @@ def early(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Issued:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_name_and_the_address_are_accepted(default: Issued, greet: Greet, name: str) -> None:
-    greet(default, trusting=default, name=name)
+    assert greet(default, trusting=default, name=name) == default.server.public_bytes(Encoding.DER)
 
 
 @pytest.mark.parametrize("name", ["registry.cube.locals", "cube.local", "10.77.0.203"])

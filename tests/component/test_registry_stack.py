@@ -2,7 +2,6 @@ import json
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 
 from tests.node.authority import new_authority
 
@@ -178,13 +177,12 @@ def test_the_issuer_signs_and_every_authority_is_trusted(build: Build, config: d
 
 def test_an_authority_made_elsewhere_signs_with_its_own_key(build: Build, config: dict[str, Any]) -> None:
     house = new_authority()
-    key = house.key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
     config["certificates"] = {"authorities": ["house"], "external": "house"}
-    recording = build({**config, "caCertificate": house.pem, "caPrivateKey": key}, preview=True, authority_key=key)
+    recording = build(
+        {**config, "caCertificate": house.pem, "caPrivateKey": house.key_pem}, preview=True, authority_key=house.key_pem
+    )
     server = inputs(recording.by_name["registry-certificates-server"])
-    assert unwrapped(server["caPrivateKeyPem"]) == key
+    assert unwrapped(server["caPrivateKeyPem"]) == house.key_pem
     assert server["caCertPem"] == house.pem
     assert recording.outputs["trustBundlePem"] == house.pem
     assert recording.of_type("tls:index/selfSignedCert:SelfSignedCert") == {}

@@ -30,6 +30,12 @@ class Authority:
         return _pem(self.certificate)
 
     @property
+    def key_pem(self) -> str:
+        return self.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode()
+
+    @property
     def fingerprint(self) -> str:
         der = self.certificate.public_bytes(serialization.Encoding.DER)
         return hashlib.sha256(der).hexdigest()

@@ -31,7 +31,7 @@ def assert_followed(node: Node, certs: str) -> None:
     assert not (node.root / certs[1:] / REGISTRY).exists()
 
 
-def refused(node: Node, *expected: str, **changes: str) -> None:
+def assert_refused(node: Node, *expected: str, **changes: str) -> None:
     before = node.tree(times=True)
     sentence = node.run("apply", **changes).sentence
     assert [part for part in expected if part not in sentence] == [], sentence
@@ -144,9 +144,9 @@ def test_entries_go_into_the_registries_file_that_k3s_reads(node: Node, install:
 def test_a_refused_registries_file_is_named_where_it_is(node: Node) -> None:
     systemd(node, flags=("--private-registry=/srv/registries.yaml",))
     node.write("/srv/registries.yaml", "mirrors: {}\n")
-    refused(node, "line 1 of /srv/registries.yaml")
+    assert_refused(node, "line 1 of /srv/registries.yaml")
     node.write("/srv/registries.yaml", b"\xff\n")
-    refused(node, "line 1 of /srv/registries.yaml")
+    assert_refused(node, "line 1 of /srv/registries.yaml")
 
 
 @INSTALLS
@@ -162,7 +162,7 @@ def test_a_refused_registries_file_is_named_where_it_is(node: Node) -> None:
 )
 def test_another_container_runtime_is_refused(node: Node, install: Install, flags: Sequence[str], runtime: str) -> None:
     install(node, flags=flags)
-    refused(node, f"container runtime '{runtime}'", "service k3s-agent")
+    assert_refused(node, f"container runtime '{runtime}'", "service k3s-agent")
 
 
 def test_a_label_that_is_called_like_a_flag_is_none(node: Node) -> None:
@@ -178,13 +178,13 @@ def test_a_runtime_that_is_switched_off_is_none(node: Node) -> None:
 @INSTALLS
 def test_a_role_that_is_not_the_configured_one_is_refused(node: Node, install: Install) -> None:
     install(node, name="k3s", command="server")
-    refused(node, "K3s as server", "service k3s", "nodes.cube01.role", role="agent")
+    assert_refused(node, "K3s as server", "service k3s", "nodes.cube01.role", role="agent")
     assert node.run("apply", role="server").status == 0
 
 
 def test_a_service_without_a_command_of_k3s_counts_by_its_name(node: Node) -> None:
     node.write("/etc/systemd/system/k3s.service", "[Service]\nExecStart=/opt/start-k3s\n")
-    refused(node, "K3s as server", role="agent")
+    assert_refused(node, "K3s as server", role="agent")
 
 
 @pytest.mark.parametrize(
@@ -213,26 +213,26 @@ def test_the_folder_of_another_plugin_does_not_count(node: Node) -> None:
 
 def test_an_empty_folder_is_none(node: Node) -> None:
     node.write(CONFIG, STALE + '  config_path = ""\n')
-    refused(node, f"no config_path in {CONFIG}", "set rollout: serial")
+    assert_refused(node, f"no config_path in {CONFIG}", "set rollout: serial")
 
 
 @pytest.mark.parametrize("template", ["config.toml.tmpl", "config-v3.toml.tmpl"])
 def test_a_template_that_names_no_folder_is_refused_since_no_restart_helps(node: Node, template: str) -> None:
     node.write(CONFIG, STALE)
     node.write(f"{Path(CONFIG).parent}/{template}", STALE)
-    refused(node, f"{Path(CONFIG).parent}/{template}", f'config_path = "{CERTS}"', rollout="serial")
+    assert_refused(node, f"{Path(CONFIG).parent}/{template}", f'config_path = "{CERTS}"', rollout="serial")
 
 
 @pytest.mark.parametrize("text", ['{{ template "base" . }}\n', ANEW])
 def test_a_template_that_brings_the_folder_is_a_matter_of_a_restart(node: Node, text: str) -> None:
     node.write(CONFIG, STALE)
     node.write(f"{Path(CONFIG).parent}/config.toml.tmpl", text)
-    refused(node, "K3s must be restarted", "set rollout: serial")
+    assert_refused(node, "K3s must be restarted", "set rollout: serial")
 
 
 def test_a_restart_without_a_known_service_is_refused(node: Node) -> None:
     node.write(CONFIG, STALE)
-    refused(node, "no service of K3s", "by hand", rollout="serial")
+    assert_refused(node, "no service of K3s", "by hand", rollout="serial")
 
 
 MIRROR = """

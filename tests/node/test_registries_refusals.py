@@ -4,7 +4,7 @@ import pytest
 
 from tests.node.node import REGISTRIES_YAML, REGISTRY, Node
 from tests.node.test_trust import elsewhere
-from tests.node.test_trust_refusals import refused
+from tests.node.test_trust_refusals import assert_refused
 
 YAML = "/etc/rancher/k3s/registries.yaml"
 BLOCK = "\n".join(REGISTRIES_YAML.splitlines()[2:7])
@@ -75,7 +75,7 @@ def test_what_is_not_understood_is_refused(
     node: Node, content: str | bytes, line: int, found: str, remedy: str
 ) -> None:
     node.write(YAML, content)
-    refused(node, f"found {found}", f" in line {line} of {YAML}; ", remedy)
+    assert_refused(node, f"found {found}", f" in line {line} of {YAML}; ", remedy)
     assert node.run("check").status == 3
 
 

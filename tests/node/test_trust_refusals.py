@@ -8,7 +8,7 @@ from tests.node.authority import Authority
 from tests.node.node import CERTS, CONFIG, HOSTS_TOML, REGISTRY, Node, dash_only, executable
 
 
-def refused(node: Node, *expected: str, **changes: str) -> None:
+def assert_refused(node: Node, *expected: str, **changes: str) -> None:
     before = node.tree(times=True)
     sentence = node.run("apply", **changes).sentence
     assert sentence.startswith("node cube01: ")
@@ -19,7 +19,7 @@ def refused(node: Node, *expected: str, **changes: str) -> None:
 
 def test_a_hosts_toml_without_the_header_of_k3s_is_refused(node: Node) -> None:
     node.write(f"{CERTS}/{REGISTRY}/hosts.toml", "server = 'https://elsewhere'\n")
-    refused(node, f"{CERTS}/{REGISTRY}/hosts.toml", "server = 'https://elsewhere'")
+    assert_refused(node, f"{CERTS}/{REGISTRY}/hosts.toml", "server = 'https://elsewhere'")
 
 
 def test_a_hosts_toml_of_k3s_is_replaced(node: Node) -> None:
@@ -30,13 +30,13 @@ def test_a_hosts_toml_of_k3s_is_replaced(node: Node) -> None:
 
 def test_a_node_without_k3s_is_refused(node: Node) -> None:
     (node.root / "usr/local/bin/k3s").unlink()
-    refused(node, "found no k3s command")
+    assert_refused(node, "found no k3s command")
 
 
 @pytest.mark.parametrize("version", ["v1.9.0+k3s1", "v1.25.16+k3s4", "v1.29.15+k3s1"])
 def test_a_k3s_that_is_too_old_is_refused(node: Node, version: str) -> None:
     executable(node.root / "usr/local/bin/k3s", f"#!/bin/sh\necho 'k3s version {version} (abcdef)'\n")
-    refused(node, f"found K3s {version}", "upgrade K3s")
+    assert_refused(node, f"found K3s {version}", "upgrade K3s")
 
 
 @pytest.mark.parametrize("version", ["v1.30.0-rc1+k3s1", "v1.34.4+k3s1", "v1.100.1+k3s1"])
@@ -47,12 +47,12 @@ def test_a_k3s_that_is_new_enough_is_accepted(node: Node, version: str) -> None:
 
 def test_a_containerd_that_does_not_read_certs_d_is_refused(node: Node) -> None:
     node.write(CONFIG, f'version = 3\n#  config_path = "{CERTS}"\nconfig_path = ""\n')
-    refused(node, f"no config_path in {CONFIG}", "set rollout: serial")
+    assert_refused(node, f"no config_path in {CONFIG}", "set rollout: serial")
 
 
 def test_a_node_on_which_k3s_never_started_is_refused(node: Node) -> None:
     (node.root / CONFIG[1:]).unlink()
-    refused(node, f"found no {CONFIG}", "data-dir")
+    assert_refused(node, f"found no {CONFIG}", "data-dir")
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,12 @@ def test_a_node_on_which_k3s_never_started_is_refused(node: Node) -> None:
 )
 def test_another_container_runtime_is_refused(node: Node, line: str, runtime: str) -> None:
     node.write("/etc/rancher/k3s/config.yaml", f"node-name: cube01\n{line}\n")
-    refused(node, f"container runtime '{runtime}'")
+    assert_refused(node, f"container runtime '{runtime}'")
 
 
 def test_a_name_that_leads_elsewhere_is_refused(node: Node) -> None:
     node.write("/etc/hosts", "127.0.0.1 localhost\n192.168.0.202\tregistry registry.cube.local # guide\r\n")
-    refused(node, "192.168.0.202\tregistry registry.cube.local", "these names must lead to 10.77.0.202")
+    assert_refused(node, "192.168.0.202\tregistry registry.cube.local", "these names must lead to 10.77.0.202")
 
 
 def test_a_line_by_hand_with_the_right_address_is_no_reason_to_refuse(node: Node) -> None:
@@ -76,25 +76,27 @@ def test_a_line_by_hand_with_the_right_address_is_no_reason_to_refuse(node: Node
 
 def test_a_block_without_its_end_is_refused(node: Node) -> None:
     node.write("/etc/hosts", "127.0.0.1 localhost\n# BEGIN k3s-registry\n1.2.3.4 x\n")
-    refused(node, "without END", "/etc/hosts")
+    assert_refused(node, "without END", "/etc/hosts")
 
 
 def test_a_missing_system_store_is_refused(node: Node) -> None:
-    refused(node, "no system certificate store", "systemTrust: false", system_trust="true")
+    assert_refused(node, "no system certificate store", "systemTrust: false", system_trust="true")
 
 
 def test_a_damaged_certificate_is_refused(node: Node, authority: Authority) -> None:
     lines = authority.pem.splitlines()
     lines[2] = lines[2][::-1]
-    refused(node, "certificate 1 of the bundle damaged", authorities="\n".join(lines) + "\n")
+    assert_refused(node, "certificate 1 of the bundle damaged", authorities="\n".join(lines) + "\n")
 
 
 def test_a_truncated_bundle_is_refused(node: Node, authority: Authority) -> None:
-    refused(node, "certificates in the bundle", authorities=authority.pem.replace("-----END CERTIFICATE-----\n", ""))
+    assert_refused(
+        node, "certificates in the bundle", authorities=authority.pem.replace("-----END CERTIFICATE-----\n", "")
+    )
 
 
 def test_an_unannounced_certificate_is_refused(node: Node, authority: Authority, second_authority: Authority) -> None:
-    refused(node, "than the 1 announced", authorities=authority.pem + second_authority.pem)
+    assert_refused(node, "than the 1 announced", authorities=authority.pem + second_authority.pem)
 
 
 def test_an_unknown_verb_is_refused(node: Node) -> None:
@@ -104,4 +106,4 @@ def test_an_unknown_verb_is_refused(node: Node) -> None:
 @dash_only
 def test_a_user_who_is_not_root_is_refused(node: Node, wrap: Callable[[str, str], None]) -> None:
     wrap("id", '[ "$1" = -u ] && echo 1000 || echo pi')
-    refused(node, "found user pi instead of root", "sudo -n")
+    assert_refused(node, "found user pi instead of root", "sudo -n")
