@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from components import certificate_plan
+from components import config_certificates
 from components import config_rules as rules
 from components.certificate_plan import CertificatePlan
 from components.config_section import REQUIRED, Problem, Section, shown
@@ -168,7 +168,7 @@ def parse(values: Mapping[str, Any], *, encrypted: Collection[str] = ()) -> Stac
         image_pull_policy=top.choice("imagePullPolicy", ImagePullPolicy.IF_NOT_PRESENT),
         node_selector=top.labels("nodeSelector", {"node-type": "worker"}),
         load_balancer=top.choice("loadBalancer", LoadBalancer.METALLB),
-        certificates=certificate_plan.read(top.section("certificates"), top),
+        certificates=config_certificates.read(top.section("certificates"), top),
         system_trust=top.boolean("systemTrust", default=True),
         rollout=top.choice("rollout", Rollout.PARALLEL),
         audit=top.text("audit", "", rules.note, "2026-01-31"),
