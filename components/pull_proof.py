@@ -89,7 +89,7 @@ class PullProof(pulumi.ComponentResource):
 def stdin(node: str, args: PullProofArgs, pems: Sequence[str]) -> str:
     """The text that a node's shell reads, from trust bundle and server certificate."""
     bundle_pem, server_certificate_pem = pems
-    return node_script.render("proof.sh", settings(node, args, bundle_pem, server_certificate_pem), constants())
+    return node_script.render(node_script.PROOF, settings(node, args, bundle_pem, server_certificate_pem), constants())
 
 
 def settings(node: str, args: PullProofArgs, bundle_pem: str, server_certificate_pem: str) -> dict[str, str]:

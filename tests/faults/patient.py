@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from components import nodes
-from components.node_script import command, render
+from components.node_script import TRUST, command, render
 from lab.machines import PI, Machine
 from lab.pki import host_key_line
 from tests.faults.gate import PORT, Gate
@@ -105,7 +105,7 @@ class Patient:
         # A `remove` is sent with the settings of the last `apply`, as the engine does.
         trusted = self.authorities.get(state) or self.authorities["rotated"]
         bundle = "".join(authority.pem for authority in trusted)
-        return render("trust.sh", nodes.settings(self.machine.name, self.trust(), bundle))
+        return render(TRUST, nodes.settings(self.machine.name, self.trust(), bundle))
 
     @staticmethod
     def verb(state: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from components import pull_proof
 from components.config import Rollout
-from components.node_script import render
+from components.node_script import PROOF, render
 from components.pull_proof import PullProofArgs
 from lab import network, toolchain
 from tests.faults.patient import ADDRESS, CONFIG, K3S, Outcome, Patient
@@ -42,7 +42,7 @@ class Puller:
         )  # fmt: skip  # most of it is about resources
         bundle = "".join(authority.pem for authority in trusted)
         settings = pull_proof.settings(self.patient.machine.name, args, bundle, "")
-        text = render("proof.sh", settings | {"wait_seconds": "1"}, pull_proof.constants())
+        text = render(PROOF, settings | {"wait_seconds": "1"}, pull_proof.constants())
         return self.patient.finish(self.patient.start("proof"), text)
 
     def pull(self, image: str) -> subprocess.CompletedProcess[str]:

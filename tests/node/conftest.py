@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from components.node_script import PROOF
 from tests.node.authority import Authority, new_authority
 from tests.node.bench import HOST, REPOSITORY, Bench, new_probe, with_client
 from tests.node.debian_store import TOOL, furnish
@@ -87,7 +88,7 @@ def bare(tmp_path: Path, shell: Shell, authority: Authority) -> Iterator[Bench]:
     """A bench whose node has no client to push with."""
     node = plain_node(tmp_path / "root", shell, authority)
     probe = new_probe()
-    node.script = "proof.sh"
+    node.script = PROOF
     node.settings = {
         "node": "cube01",
         "registry": f"{HOST}:1",

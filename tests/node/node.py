@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.node_script import render
+from components.node_script import TRUST, Script, render
 from tests.node.authority import Authority
 
 REGISTRY = "registry.cube.local:5000"
@@ -158,7 +158,7 @@ class Node:
 
     root: Path
     shell: Shell
-    script: str
+    script: Script
     settings: dict[str, str]
     extra_path: list[Path] = field(default_factory=list)
 
@@ -236,7 +236,7 @@ def plain_node(root: Path, shell: Shell, authority: Authority) -> Node:
     node = Node(
         root,
         shell,
-        "trust.sh",
+        TRUST,
         {
             "node": "cube01",
             "registry": REGISTRY,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from components.node_script import RESTARTING_TRUST
+from components.node_script import TRUST_WITH_RESTART
 from tests.node.node import CERTS, CONFIG, Node, executable
 
 SYSTEMD = """\
@@ -135,7 +135,7 @@ def restartable(node: Node) -> None:
     node.write("/anew", ANEW)
     starts(node, f'cat "$root/anew" >"$root{CONFIG}"')
     states(node, f'echo "True {NOW} {RENEWED}"')
-    node.script = RESTARTING_TRUST
+    node.script = TRUST_WITH_RESTART
     node.settings["rollout"] = "serial"
     node.settings["ready_seconds"] = "30"
 

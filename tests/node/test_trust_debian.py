@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.node_script import render
+from components.node_script import TRUST, render
 from tests.node.authority import Authority
 from tests.node.debian_store import TOOL
 from tests.node.node import CONFIGS_ENTRY, HOSTS_TOML, MIRRORS_ENTRY, REGISTRY, executable, trust
@@ -71,7 +71,7 @@ def test_a_whole_debian_gets_every_file_back(tmp_path: Path, authority: Authorit
         "configs_entry": CONFIGS_ENTRY,
         "hosts_toml": HOSTS_TOML,
     }
-    (files / "script").write_text(render("trust.sh", settings))
+    (files / "script").write_text(render(TRUST, settings))
     (files / "leaf").write_text(authority.server()[0])
     executable(files / "k3s", "#!/bin/sh\necho 'k3s version v1.34.4+k3s1 (abcdef)'\n")
     command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", CHROOT, "sh", str(mount), str(files)]
