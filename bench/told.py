@@ -13,7 +13,8 @@ REGISTRY: Final = f"{REGISTRY_HOST}:{REGISTRY_PORT}"
 def trust(audit: str) -> Trust:
     """The product's own setting of what every node is told, with the system's store."""
     return Trust(
-        registry=REGISTRY,
+        hostname=REGISTRY_HOST,
+        port=REGISTRY_PORT,
         address=REGISTRY_ADDRESS,
         names=(REGISTRY_HOST, "registry"),
         system_trust=True,

@@ -29,10 +29,30 @@ class Script:
         return "\n".join(_as_shell(part, (folder / part).read_text(encoding="utf-8")) for part in self.parts)
 
 
-_TRUST: Final = ("run.sh", "k3s.sh", "files.sh", "store.sh", "hosts.sh", "registries.sh", "activation.sh")
+_SHARED: Final = ("session.sh", "running.sh")
+_TRUST: Final = (
+    *_SHARED,
+    "lock.sh",
+    "k3s_words.awk",
+    "config_path.awk",
+    "k3s.sh",
+    "files.sh",
+    "certificate.awk",
+    "in_bundle.awk",
+    "store.sh",
+    "hosts.awk",
+    "hosts_clash.awk",
+    "hosts.sh",
+    "utf8.awk",
+    "yaml_scan.awk",
+    "registries.awk",
+    "registries.sh",
+    "mirrored.awk",
+    "containerd.sh",
+)
 TRUST: Final = Script((*_TRUST, "trust.sh"))
-TRUST_WITH_RESTART: Final = Script((*_TRUST, "restart.sh", "trust.sh"))
-PROOF: Final = Script(("causes.sh", "proof.sh"))
+TRUST_WITH_RESTART: Final = Script((*_TRUST, "kubectl.sh", "restart.sh", "trust.sh"))
+PROOF: Final = Script((*_SHARED, "kubectl.sh", "diagnosis.sh", "proof.sh"))
 
 
 def command(action: str) -> str:
@@ -53,7 +73,7 @@ def render(script: Script, settings: Mapping[str, str], constants: Mapping[str, 
 
     """
     lines = [_assignment(name, value) for name, value in settings.items()]
-    packed = _packed(script, "\n".join(_assignment(name, value) for name, value in (constants or {}).items()))
+    packed = _packed(script, "".join(f"{_assignment(name, value)}\n" for name, value in (constants or {}).items()))
     lines.append(f"script=$(printf %s '{packed}' | base64 -d | gzip -dc) && eval \"$script\"")
     return "\n".join(lines) + "\n"
 
@@ -78,13 +98,16 @@ def _assignment(name: str, value: str) -> str:
 
 def _as_shell(part: str, text: str) -> str:
     path = PurePath(part)
-    return f"{path.stem}_awk={shlex.quote(text)}\n" if path.suffix == ".awk" else text
+    return f"{path.stem}_awk={shlex.quote(_stripped(text))}\n" if path.suffix == ".awk" else text
+
+
+def _stripped(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines()]
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("#"))
 
 
 @cache
 def _packed(script: Script, constants: str) -> str:
-    lines = [line.strip() for line in script.source().splitlines()]
-    kept = [line for line in lines if line and not line.startswith("#")]
-    text = "".join(f"{line}\n" for line in [constants, *kept] if line)
+    text = constants + _stripped(script.source())
     # mtime=0: the same script must give the same string, or every preview shows a change.
     return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()

@@ -32,12 +32,17 @@ Gap = Callable[[Collection[str], Collection[str]], str | None]
 class Trust:
     """What every node is told."""
 
-    registry: str
-    """Host name and port, as image names have it."""
+    hostname: str
+    port: int
     address: str
     names: tuple[str, ...]
     system_trust: bool
     audit: str
+
+    @property
+    def endpoint(self) -> str:
+        """The registry as image names have it."""
+        return f"{self.hostname}:{self.port}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,8 +153,8 @@ def told_fingerprints(inputs: Mapping[str, Any] | None) -> frozenset[str]:
 
 
 def stdin(node: Node, rollout: Rollout, trust: Trust, bundle_pem: str) -> str:
-    """The text that a node's shell reads."""
-    # What is as by default is left out: the state keeps this text once for every node.
+    """The standard input of a node's shell."""
+    # Leave defaults out: the state stores this string once per node.
     script, particular = node_script.TRUST, {}
     if rollout is Rollout.SERIAL:
         script, particular = node_script.TRUST_WITH_RESTART, {"rollout": rollout.value}
@@ -160,19 +165,25 @@ def stdin(node: Node, rollout: Rollout, trust: Trust, bundle_pem: str) -> str:
 
 def settings(node: str, trust: Trust, bundle_pem: str) -> dict[str, str]:
     """Shell variables that `trust.sh` reads."""
+    return {"node": node, "audit": trust.audit, "trust_revision": trust_revision(trust, bundle_pem)} | _trusted(
+        trust, bundle_pem
+    )
+
+
+def _trusted(trust: Trust, bundle_pem: str) -> dict[str, str]:
+    """The settings that decide what a node trusts: the same on every node."""
     return {
-        "node": node,
-        "registry": trust.registry,
+        "hostname": trust.hostname,
+        "port": str(trust.port),
         "address": trust.address,
         "names": " ".join(trust.names),
         "system_trust": "true" if trust.system_trust else "false",
-        "audit": trust.audit,
         "ca_file": CA_FILE,
         "fingerprints": " ".join(fingerprints(bundle_pem)),
         "authorities": bundle_pem,
-        "mirrors_entry": mirrors_entry(trust.registry),
-        "configs_entry": configs_entry(trust.registry),
-        "hosts_toml": hosts_toml(trust.registry),
+        "mirrors_entry": mirrors_entry(trust.endpoint),
+        "configs_entry": configs_entry(trust.endpoint),
+        "hosts_toml": hosts_toml(trust.endpoint),
     }
 
 
@@ -214,10 +225,10 @@ ca = ["{CA_FILE}"]
 
 
 def trust_revision(trust: Trust, bundle_pem: str) -> str:
-    """A hash of what every node is told, without the node's name."""
-    return hashlib.sha256(json.dumps(settings("", trust, bundle_pem), sort_keys=True).encode()).hexdigest()
+    """Identifies what a node trusts: the same on every node, whenever it was last audited."""
+    return hashlib.sha256(json.dumps(_trusted(trust, bundle_pem), sort_keys=True).encode()).hexdigest()
 
 
 def reported_revision(stdout: str) -> str:
-    """The revision in a node's own report."""
+    """The trust revision in a node's own report."""
     return str(json.loads(stdout)["revision"])

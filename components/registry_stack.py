@@ -42,7 +42,8 @@ class RegistryStack(pulumi.ComponentResource):
         super().__init__("k3s-registry:index:RegistryStack", name, {}, opts)
         config = args.config
         trust = Trust(
-            registry=endpoint(config.hostname, config.port),
+            hostname=config.hostname,
+            port=config.port,
             address=config.ip,
             names=(config.hostname, *config.aliases),
             system_trust=config.system_trust,
@@ -90,7 +91,6 @@ class RegistryStack(pulumi.ComponentResource):
             PullProofArgs(
                 nodes=config.nodes,
                 trust=trust,
-                port=config.port,
                 service=f"{config.namespace}/{SERVICE_NAME}",
                 bundle_pem=certificates.bundle_pem,
                 server_certificate_pem=certificates.server_certificate_pem,

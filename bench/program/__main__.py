@@ -51,7 +51,6 @@ if asked["proof"]:
         PullProofArgs(
             nodes=nodes,
             trust=trust,
-            port=5000,
             service="docker-registry/registry-service",
             bundle_pem=asked["bundle"],
             server_certificate_pem=asked["bundle"],

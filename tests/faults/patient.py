@@ -17,7 +17,9 @@ from tests.faults.steps import OnStep, Step
 from tests.node.authority import Authority, new_authority
 from tests.waiting import wait_until
 
-REGISTRY = "registry.cube.local:5000"
+HOST = "registry.cube.local"
+PORT_OF_REGISTRY = 5000
+REGISTRY = f"{HOST}:{PORT_OF_REGISTRY}"
 ADDRESS = "10.77.0.202"
 AGENT = "/var/lib/rancher/k3s/agent"
 CERTS = f"{AGENT}/etc/containerd/certs.d"
@@ -97,8 +99,10 @@ class Patient:
     @staticmethod
     def trust(audit: str = "") -> nodes.Trust:
         """What the program tells every node."""
-        names = ("registry.cube.local", "registry")
-        return nodes.Trust(registry=REGISTRY, address=ADDRESS, names=names, system_trust=True, audit=audit)
+        names = (HOST, "registry")
+        return nodes.Trust(
+            hostname=HOST, port=PORT_OF_REGISTRY, address=ADDRESS, names=names, system_trust=True, audit=audit
+        )
 
     def text(self, state: str) -> str:
         """What is sent to bring the node to a state."""

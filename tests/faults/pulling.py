@@ -36,13 +36,13 @@ class Puller:
         """Run the pull proof on it; another `audit` is another image."""
         trust = self.patient.trust(audit)
         args = PullProofArgs(
-            nodes=(), trust=trust, port=PORT, service="docker-registry/registry-service", bundle_pem="",
+            nodes=(), trust=trust, service="docker-registry/registry-service", bundle_pem="",
             server_certificate_pem="", private_key=None, rollout=Rollout.PARALLEL, trusted={}, registry=(),
             registry_revision="",
         )  # fmt: skip  # most of it is about resources
         bundle = "".join(authority.pem for authority in trusted)
         settings = pull_proof.settings(self.patient.machine.name, args, bundle, "")
-        text = render(PROOF, settings | {"wait_seconds": "1"}, pull_proof.constants())
+        text = render(PROOF, settings, pull_proof.constants() | {"wait_seconds": "1"})
         return self.patient.finish(self.patient.start("proof"), text)
 
     def pull(self, image: str) -> subprocess.CompletedProcess[str]:

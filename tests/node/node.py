@@ -13,7 +13,9 @@ import pytest
 from components.node_script import TRUST, Script, render
 from tests.node.authority import Authority
 
-REGISTRY = "registry.cube.local:5000"
+HOST = "registry.cube.local"
+PORT = "5000"
+REGISTRY = f"{HOST}:{PORT}"
 CA_FILE = "/etc/rancher/k3s/k3s-registry-ca.crt"
 CERTS = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d"
 CONFIG = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"
@@ -239,7 +241,8 @@ def plain_node(root: Path, shell: Shell, authority: Authority) -> Node:
         TRUST,
         {
             "node": "cube01",
-            "registry": REGISTRY,
+            "hostname": HOST,
+            "port": PORT,
             "address": "10.77.0.202",
             "names": "registry.cube.local registry",
             "system_trust": "false",
@@ -248,6 +251,7 @@ def plain_node(root: Path, shell: Shell, authority: Authority) -> Node:
             "mirrors_entry": MIRRORS_ENTRY,
             "configs_entry": CONFIGS_ENTRY,
             "hosts_toml": HOSTS_TOML,
+            "trust_revision": "c0ffee",
         },
     )
     for folder in ("tmp", "run"):

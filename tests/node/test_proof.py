@@ -8,8 +8,8 @@ import pytest
 
 from components.node_script import PROOF
 from lab import toolchain
-from tests.node.bench import HOST, REPOSITORY, Bench, with_client
 from tests.node.node import Node, executable
+from tests.node.proof_node import HOST, REPOSITORY, Bench, with_client
 
 
 def test_the_first_node_pushes_and_pulls(bench: Bench) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.node.authority import DAY, NOW, Authority
-from tests.node.bench import HOST, Bench
 from tests.node.node import CA_FILE, CERTS, dash_only, executable
+from tests.node.proof_node import HOST, Bench
 from tests.ports import closed_port
 
 
