@@ -15,7 +15,7 @@ from typing import Any, Final
 import pulumi
 from pulumi_command import remote
 
-from components import node_failure, node_script
+from components import node_script, unreachable
 from components.certificate_bundle import fingerprints
 from components.config import Node, Role, Rollout
 
@@ -118,7 +118,7 @@ def command_options(
         # would run `update` on the new machine and leave the old one as it was.
         replacement_trigger=node.host,
         delete_before_replace=True,
-        hooks=pulumi.ResourceHookBinding.merge(node_failure.hook(node, role), hooks),
+        hooks=pulumi.ResourceHookBinding.merge(unreachable.hook(node, role), hooks),
         # A node that is off keeps what it was last told, and can be dropped from the configuration without a visit.
         ignore_changes=["stdin", "connection", "create", "update", "delete"] if node.offline else None,
         retain_on_delete=node.offline or None,

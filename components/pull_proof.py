@@ -15,7 +15,7 @@ from typing import Final
 import pulumi
 from pulumi_command import remote
 
-from components import coverage, node_script, probe_image
+from components import node_script, probe_image, unlisted
 from components.config import Node, Rollout
 from components.nodes import Trust, command_options, connection, trust_revision, visiting_order
 
@@ -75,13 +75,13 @@ class PullProof(pulumi.ComponentResource):
             **{name: command.stdout.apply(reported_digest) for name, command in commands.items()}
         )
         listed = [node.name for node in args.nodes]
-        reports = pulumi.Output.all(*[command.stdout.apply(coverage.seen) for command in commands.values()])
-        self.unlisted = reports.apply(lambda known: coverage.unlisted(listed, known))
+        reports = pulumi.Output.all(*[command.stdout.apply(unlisted.reported) for command in commands.values()])
+        self.unlisted = reports.apply(lambda known: unlisted.missing(listed, known))
         self.unlisted.apply(self._warn)
         self.register_outputs({"digests": self.digests, "unlisted": self.unlisted})
 
     def _warn(self, missing: Sequence[str] | None) -> None:
-        sentence = coverage.warning(missing)
+        sentence = unlisted.warning(missing)
         if sentence is not None:
             pulumi.log.warn(sentence, resource=self)
 
