@@ -7,7 +7,8 @@ from components import probe_image
 from components.certificate_bundle import fingerprints
 from components.certificates import server_subject
 from components.config import AccessMode
-from components.nodes import CA_FILE, Trust, configs_entry, hosts_toml, mirrors_entry, settings, trust_revision
+from components.node_files import CA_FILE, configs_entry, hosts_toml, mirrors_entry
+from components.nodes import Trust, settings, trust_revision
 from components.pull_proof import constants, revision
 from components.registry import http_secret
 from components.registry_pod import affinity, strategy
