@@ -10,12 +10,13 @@ from typing import Any, Final
 
 import pulumi
 
+from components import registry_address
 from components.certificate_bundle import fingerprints
 from components.certificates import Certificates, CertificatesArgs
 from components.config import StackConfig
 from components.nodes import Nodes, NodesArgs, Trust
 from components.pull_proof import PullProof, PullProofArgs
-from components.registry import SERVICE_NAME, Registry, RegistryArgs, revision
+from components.registry import Registry, RegistryArgs, revision
 
 SCHEMA_VERSION: Final = 1
 """Version of the outputs' names and meanings. A consumer may rely on them while it stays the same."""
@@ -41,10 +42,11 @@ class RegistryStack(pulumi.ComponentResource):
     def __init__(self, name: str, args: RegistryStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:RegistryStack", name, {}, opts)
         config = args.config
+        names = (config.hostname, *config.aliases)
         trust = Trust(
-            registry=endpoint(config.hostname, config.port),
+            registry=registry_address.endpoint(config.hostname, config.port),
             address=config.ip,
-            names=(config.hostname, *config.aliases),
+            names=names,
             system_trust=config.system_trust,
             audit=config.audit,
         )
@@ -52,7 +54,7 @@ class RegistryStack(pulumi.ComponentResource):
             f"{name}-certificates",
             CertificatesArgs(
                 hostname=config.hostname,
-                dns_names=(*trust.names, *service_names(config.namespace)),
+                dns_names=(*names, *registry_address.service_names(config.namespace)),
                 ip=config.ip,
                 plan=config.certificates,
                 external_key_pem=args.external_authority_key or "",
@@ -91,7 +93,7 @@ class RegistryStack(pulumi.ComponentResource):
                 nodes=config.nodes,
                 trust=trust,
                 port=config.port,
-                service=f"{config.namespace}/{SERVICE_NAME}",
+                service=registry_address.qualified_service_name(config.namespace),
                 bundle_pem=certificates.bundle_pem,
                 server_certificate_pem=certificates.server_certificate_pem,
                 private_key=args.ssh_private_key,
@@ -120,20 +122,9 @@ class RegistryStack(pulumi.ComponentResource):
         self.register_outputs(dict(self.outputs))
 
 
-def endpoint(hostname: str, port: int) -> str:
-    """The one spelling of the registry that image names, hosts.toml and registries.yaml share."""
-    return f"{hostname}:{port}"
-
-
-def service_names(namespace: str) -> tuple[str, str, str]:
-    """Names of the registry's Service in the cluster's DNS, for clients in pods."""
-    short = f"{SERVICE_NAME}.{namespace}"
-    return (short, f"{short}.svc", f"{short}.svc.cluster.local")
-
-
 def addresses(config: StackConfig) -> dict[str, str | int]:
     """The outputs that follow from the configuration alone."""
-    registry = endpoint(config.hostname, config.port)
+    registry = registry_address.endpoint(config.hostname, config.port)
     certificates_folder = f"/etc/docker/certs.d/{registry}"
     return {
         "schemaVersion": SCHEMA_VERSION,
@@ -143,7 +134,7 @@ def addresses(config: StackConfig) -> dict[str, str | int]:
         "registryUrl": f"https://{registry}",
         "registryIp": config.ip,
         "imagePrefix": f"{registry}/openfaas",
-        "clusterEndpoint": endpoint(service_names(config.namespace)[-1], config.port),
+        "clusterEndpoint": registry_address.cluster_endpoint(config.namespace, config.port),
         "namespace": config.namespace,
         "dockerCertsDir": certificates_folder,
         "buildkitConfig": f'[registry."{registry}"]\n  ca=["{certificates_folder}/ca.crt"]\n',

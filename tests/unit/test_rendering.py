@@ -11,8 +11,9 @@ from components.node_files import CA_FILE, configs_entry, hosts_toml, mirrors_en
 from components.nodes import Trust, settings, trust_revision
 from components.pull_proof import constants, revision
 from components.registry import http_secret
+from components.registry_address import endpoint, service_names
 from components.registry_pod import affinity, strategy
-from components.registry_stack import endpoint, node_table, service_names
+from components.registry_stack import node_table
 
 TRUST = Trust(registry="r.local:5000", address="10.0.0.2", names=("r.local", "r"), system_trust=True, audit="")
 
