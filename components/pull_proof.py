@@ -88,7 +88,7 @@ def stdin(node: str, args: PullProofArgs, pems: Sequence[str]) -> str:
 
 def settings(node: str, args: PullProofArgs, bundle_pem: str, server_certificate_pem: str) -> dict[str, str]:
     """Shell variables that `proof.sh` reads."""
-    wanted = revision(args.trust, args.registry_revision, bundle_pem, server_certificate_pem)
+    wanted = proof_revision(args.trust, args.registry_revision, bundle_pem, server_certificate_pem)
     return {
         "node": node,
         "registry": args.trust.registry,
@@ -113,7 +113,7 @@ def constants() -> dict[str, str]:
     }
 
 
-def revision(trust: Trust, registry_revision: str, bundle_pem: str, server_certificate_pem: str) -> str:
+def proof_revision(trust: Trust, registry_revision: str, bundle_pem: str, server_certificate_pem: str) -> str:
     """Changes with the trust, the registry, the server certificate and the audit: each requires another pull."""
     parts = trust_revision(trust, bundle_pem) + registry_revision + server_certificate_pem
     return hashlib.sha256(parts.encode()).hexdigest()

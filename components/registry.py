@@ -145,7 +145,7 @@ def delete_first(
     )
 
 
-def revision(args: RegistryArgs) -> str:
+def registry_revision(args: RegistryArgs) -> str:
     """A hash of the registry's image, storage and place; another one requires another proof."""
     storage = args.storage
     workload = [args.namespace, args.image, storage.claim_name, storage.class_name, storage.access_mode.value]

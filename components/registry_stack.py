@@ -14,7 +14,7 @@ from components.config import StackConfig
 from components.nodes import Nodes, NodesArgs, Trust
 from components.outputs import Outputs
 from components.pull_proof import PullProof, PullProofArgs
-from components.registry import Registry, RegistryArgs, revision
+from components.registry import Registry, RegistryArgs, registry_revision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class RegistryStack(pulumi.ComponentResource):
                 rollout=config.rollout,
                 trusted=nodes.commands,
                 registry=[registry.deployment, registry.service],
-                registry_revision=revision(registry_args),
+                registry_revision=registry_revision(registry_args),
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

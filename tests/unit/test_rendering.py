@@ -9,7 +9,7 @@ from components.certificates import server_subject
 from components.config import AccessMode
 from components.node_files import CA_FILE, configs_entry, hosts_toml, mirrors_entry
 from components.nodes import Trust, settings, trust_revision
-from components.pull_proof import constants, revision
+from components.pull_proof import constants, proof_revision
 from components.registry import http_secret
 from components.registry_pod import affinity, strategy
 
@@ -42,20 +42,20 @@ def test_the_trust_revision_is_the_same_on_every_node() -> None:
 
 @pytest.mark.parametrize(("bundle", "certificate"), [("other", "certificate"), ("bundle", "other")])
 def test_another_bundle_or_certificate_requires_another_proof(bundle: str, certificate: str) -> None:
-    assert revision(TRUST, "r", bundle, certificate) != revision(TRUST, "r", "bundle", "certificate")
+    assert proof_revision(TRUST, "r", bundle, certificate) != proof_revision(TRUST, "r", "bundle", "certificate")
 
 
 def test_another_audit_requires_another_proof() -> None:
     audited = Trust(registry="r.local:5000", address="10.0.0.2", names=("r.local", "r"), system_trust=True, audit="x")
-    assert revision(audited, "r", "b", "c") != revision(TRUST, "r", "b", "c")
+    assert proof_revision(audited, "r", "b", "c") != proof_revision(TRUST, "r", "b", "c")
 
 
 def test_another_registry_requires_another_proof() -> None:
-    assert revision(TRUST, "r", "b", "c") != revision(TRUST, "other", "b", "c")
+    assert proof_revision(TRUST, "r", "b", "c") != proof_revision(TRUST, "other", "b", "c")
 
 
 def test_a_node_completes_the_index_with_the_revision() -> None:
-    wanted = revision(TRUST, "registry", "bundle", "certificate")
+    wanted = proof_revision(TRUST, "registry", "bundle", "certificate")
     index = constants()["index"]
     assert index.count("@") == 1
     assert index.replace("@", wanted).encode() == probe_image.build(wanted).index.content
