@@ -20,7 +20,9 @@
 	line = ""
 }
 
-END {
+END { print_words() }
+
+function print_words(    i) {
 	for (i = 1; i <= command_words && command[i] !~ /^(server|agent)$/; i++);
 	print command[i]
 	printf "%s", environment

@@ -12,9 +12,7 @@
 #   restart      takes it over     restarts K3s, decides       removed it, has ended
 #   others       wait              wait                        one of them takes it
 
-# The lock of a run goes when the run ends (finish in session.sh), unless another process has taken it over.
-
-# Waits for the lock.
+# take_lock: waits for the lock. It is removed when the run ends (finish in session.sh), unless it has been taken over.
 take_lock() {
 	waited=0
 	until ln -sn $$ "$lock"; do

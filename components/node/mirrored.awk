@@ -2,6 +2,6 @@
 #
 # Usage: awk -f mirrored.awk FILE
 
-/^ *\[/ { of_mirror = /^\[host\."https:\/\/(127\.0\.0\.1|\[::1\]):/ }
+/^ *\[/ { of_mirror = $0 ~ /^\[host\."https:\/\/(127\.0\.0\.1|\[::1\]):/ }
 
 !of_mirror && NF

@@ -8,7 +8,8 @@ require_k3s() {
 }
 
 # find_running_data: K3s starts its containerd as `containerd -c DATA/agent/etc/containerd/config.toml`.
-# Sets running_data to DATA; empty where none runs, where several do with different ones, or where that file is not here.
+# Sets running_data to DATA; empty where none runs, where several do with different ones, or where that file is not
+# here.
 find_running_data() {
 	running_data=$(cat "$root"/proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' |
 		sed -n '/containerd$/{n;/^-c$/{n;s|^\(/.*\)/agent/etc/containerd/config\.toml$|\1|p;};}' | sort -u)

@@ -114,6 +114,21 @@ def test_a_kill_before_the_rebuild_is_made_good_by_the_next_run(
     assert not list((debian.root / "etc/rancher/k3s").glob("*pending"))
 
 
+def test_a_tool_that_was_killed_before_its_links_by_hash_is_made_good(
+    debian: Node, authority: Authority, openssl: str
+) -> None:
+    tool = debian.root / "usr/sbin/update-ca-certificates"
+    good = tool.read_text()
+    killed = f"find '{debian.root}/etc/ssl/certs' -name '*.0' -delete\nkill -9 $PPID\n"
+    executable(tool, good.replace("exec ", "") + killed)
+    assert debian.run("apply").status < 0
+    executable(tool, good)
+    assert debian.run("apply").stderr == ""
+    assert verifies_by_folder(debian, authority, openssl)
+    assert dangling(debian) == []
+    assert debian.run("apply").answer["changed"] is False
+
+
 def test_a_rebuild_that_someone_elses_run_spoilt_is_repeated(debian: Node, authority: Authority) -> None:
     tool = debian.root / "usr/sbin/update-ca-certificates"
     good = tool.read_text()
