@@ -85,8 +85,7 @@ def test_crictl_is_pointed_at_the_data_dir(curl_bench: Bench) -> None:
     running(node, ELSEWHERE)
     k3s = node.root / "usr/local/bin/k3s"
     k3s.rename(k3s.with_name("k3s.real"))
-    executable(
-        k3s, f"""#!/bin/sh\necho "$1 ${{CRI_CONFIG_FILE:-}}" >>'{node.root}/configured'\nexec "$0.real" "$@"\n"""
-    )
+    noting = f"""echo "$1 ${{CRI_CONFIG_FILE:-}}" >>'{node.root}/configured'"""
+    executable(k3s, f'#!/bin/sh\n{noting}\nexec "$0.real" "$@"\n')
     assert curl_bench.run().status == 0
     assert f"crictl {node.root}{ELSEWHERE}/agent/etc/crictl.yaml" in node.read("/configured").decode().splitlines()
