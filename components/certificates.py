@@ -13,7 +13,7 @@ from typing import Final
 import pulumi
 import pulumi_tls as tls
 
-from components import authority, key_pair
+from components import authority, handshake
 from components.authority import HOURS_PER_DAY, Authority
 from components.certificate_bundle import fingerprints
 from components.certificate_plan import CertificatePlan
@@ -198,7 +198,7 @@ class Certificates(pulumi.ComponentResource):
         if external is None or external.generation != self._plan.issuer:
             return
         chain, key, trusted = pems
-        reason = key_pair.refusal(chain, key, trusted, self._hostname)
+        reason = handshake.handshake_error(chain, key, trusted, self._hostname)
         if reason is not None:
             message = (
                 f"caCertificate: found an authority whose signature no node would accept ({reason}); it must be valid "
