@@ -55,7 +55,7 @@ class RegistryStack(pulumi.ComponentResource):
                 dns_names=(*trust.names, *service_names(config.namespace)),
                 ip=config.ip,
                 plan=config.certificates,
-                external_key_pem=args.external_authority_key or "",
+                external_key_pem=args.external_authority_key,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -81,7 +81,7 @@ class RegistryStack(pulumi.ComponentResource):
                 bundle_pem=certificates.bundle_pem,
                 private_key=args.ssh_private_key,
                 rollout=config.rollout,
-                gap=certificates.gap,
+                gap=certificates.guard.gap,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

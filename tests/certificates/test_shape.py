@@ -8,6 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from components.certificates import server_subject
 from lab.engine import Engine
 
 from .certificate_stack import ADDRESS, CertificateStack, Issued
@@ -162,3 +163,8 @@ def test_a_host_name_too_long_for_a_common_name_stands_in_the_alternative_names_
     assert server.subject.get_attributes_for_oid(NameOID.COMMON_NAME) == []
     names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName)[0] == name
+
+
+def test_a_host_name_too_long_for_a_common_name_is_left_out_rather_than_cut() -> None:
+    assert server_subject("a" * 60 + ".local").common_name is None
+    assert server_subject("r.local").common_name == "r.local"
