@@ -10,8 +10,9 @@ import pytest
 from components.node_script import PROOF
 from tests.node.authority import Authority, new_authority
 from tests.node.debian_store import TOOL, furnish
-from tests.node.node import Node, Shell, executable, make_shell, plain_node
+from tests.node.node import Node, executable, plain_node
 from tests.node.proof_node import HOST, REPOSITORY, Bench, new_probe, with_client
+from tests.node.shells import Shell, make_shell
 from tests.node.stale_node import stale_node
 
 

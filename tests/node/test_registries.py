@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from components.node_script import Script
 from lab import toolchain
-from tests.node.node import CA_FILE, CONFIGS_ENTRY, MIRRORS_ENTRY, REGISTRY, Shell
+from tests.node.node import CA_FILE, CONFIGS_ENTRY, MIRRORS_ENTRY, REGISTRY
 from tests.node.registries_files import files, heaps
+from tests.node.shells import Shell
 
 PART = Script(("yaml_scan.awk", "registries.awk", "utf8.awk", "registries.sh")).source()
 OPTION = "option() { value=; }\n"

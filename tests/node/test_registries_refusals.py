@@ -3,7 +3,7 @@
 import pytest
 
 from tests.node.node import REGISTRIES_YAML, REGISTRY, Node
-from tests.node.test_trust import elsewhere
+from tests.node.test_trust_moved import elsewhere
 from tests.node.test_trust_refusals import assert_refused
 
 YAML = "/etc/rancher/k3s/registries.yaml"

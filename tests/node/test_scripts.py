@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from components.node_script import PROOF, TRUST, TRUST_WITH_RESTART, Script, render
-from tests.node.node import Shell
+from tests.node.shells import Shell
 
 FOLDER = Path(__file__).parents[2] / "components" / "node"
 FILES = sorted(path.name for path in FOLDER.glob("*.sh"))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from components.node_script import TRUST, render
 from tests.node.authority import Authority, new_authority
-from tests.node.node import Node, Shell, make_shell, plain_node
+from tests.node.node import Node, plain_node
+from tests.node.shells import Shell, make_shell
 
 BEGIN, END = "# BEGIN k3s-registry\n", "# END k3s-registry\n"
 BLOCK = f"{BEGIN}10.77.0.202 registry.cube.local registry\n{END}".encode()

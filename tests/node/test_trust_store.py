@@ -14,7 +14,8 @@ from tests.node.debian_store import (
     rebuilds,
     verifies_by_folder,
 )
-from tests.node.node import Node, Shell, dash_only, executable, plain_node, trust
+from tests.node.node import Node, dash_only, executable, plain_node, trust
+from tests.node.shells import Shell
 
 
 def test_the_ca_is_in_the_bundle_and_in_the_folder(debian: Node, authority: Authority, openssl: str) -> None:
