@@ -15,10 +15,10 @@ from pathlib import Path
 
 from lab import network
 from lab.machines import Machine
+from lab.tests.waiting import wait_until
 from tests.faults import steps
 from tests.faults.interception import Held, answer, held_calls
 from tests.faults.steps import Doing, OnStep, Step
-from tests.waiting import wait_until
 
 PORT = 2222
 KEEP = -1

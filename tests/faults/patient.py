@@ -11,11 +11,11 @@ from components import nodes
 from components.node_script import command, render
 from lab.machines import PI, Machine
 from lab.pki import host_key_line
+from lab.tests.waiting import wait_until
 from tests.faults.gate import PORT, Gate
 from tests.faults.snapshot import Entry, inside, restore, snapshot
 from tests.faults.steps import OnStep, Step
 from tests.node.authority import Authority, new_authority
-from tests.waiting import wait_until
 
 REGISTRY = "registry.cube.local:5000"
 ADDRESS = "10.77.0.202"

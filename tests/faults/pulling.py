@@ -14,10 +14,10 @@ from components.config import Rollout
 from components.node_script import render
 from components.pull_proof import PullProofArgs
 from lab import network, toolchain
+from lab.tests.waiting import wait_until
 from tests.faults.patient import ADDRESS, CONFIG, K3S, Outcome, Patient
 from tests.faults.snapshot import inside
 from tests.node.authority import Authority
-from tests.waiting import wait_until
 
 PORT = 5000
 PROGRAMS = ("k3s", "containerd", "containerd-shim-runc-v2", "ctr")

@@ -2,11 +2,11 @@
 
 import pytest
 
+from lab.tests.waiting import wait_until
 from tests.faults.invariants import leftovers
 from tests.faults.patient import ROUTE, Patient
 from tests.faults.snapshot import differences, identities, snapshot
 from tests.faults.tally import Tally
-from tests.waiting import wait_until
 
 PIECES = 12
 

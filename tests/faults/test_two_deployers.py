@@ -6,13 +6,13 @@ import threading
 
 import pytest
 
+from lab.tests.waiting import wait_until
 from tests.faults.gate import KEEP, ended_by
 from tests.faults.invariants import check_after_the_next_run, leftovers
 from tests.faults.patient import Outcome, Patient
 from tests.faults.snapshot import differences, restore, snapshot
 from tests.faults.steps import Doing, Step, process
 from tests.faults.tally import Tally
-from tests.waiting import wait_until
 
 MEETINGS = [("two", "two"), ("two", "rotated"), ("two", "fresh"), ("rotated", "fresh"), ("fresh", "two")]
 """What the first run does, and what the second."""

@@ -10,7 +10,7 @@ from lab import images, lifecycle, pki
 from lab.base_tree import ensure_base_tree
 from lab.machines import Machine
 from lab.settings import MachineName
-from tests.waiting import wait_until
+from lab.tests.waiting import wait_until
 
 from .node_files import snapshot
 from .program import Program, only

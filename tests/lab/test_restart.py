@@ -11,12 +11,12 @@ import pytest
 
 from components.node_script import RESTARTING_TRUST, render
 from lab.machines import Machine
-from tests.waiting import wait_until
+from lab.tests.running.ssh_client import ssh_command
+from lab.tests.waiting import wait_until
 
 from .deployed import Deployed, units
 from .node_files import differences, snapshot
 from .program import only
-from .ssh_client import ssh_command
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
 CONFIG = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"

@@ -8,7 +8,7 @@ from lab.plugins import values
 from lab.plugins.server import PluginError
 from lab.plugins.tls import clock
 from lab.plugins.tls.provider import TlsProvider
-from tests.unit.plugin_calls import Answer, check, create, created, diff, read, update
+from lab.tests.plugins.calls import Answer, check, create, created, diff, read, update
 
 KEY = "tls:index/privateKey:PrivateKey"
 SELF_SIGNED = "tls:index/selfSignedCert:SelfSignedCert"

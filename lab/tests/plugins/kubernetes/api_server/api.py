@@ -16,8 +16,8 @@ from lab.pki import ClusterPki
 from lab.plugins.kubernetes import kubeconfig
 from lab.plugins.kubernetes.client import ApiError, Client, Kind, Object
 from lab.plugins.kubernetes.credentials import UnreachableError
-from tests.ports import free_ports
-from tests.waiting import wait_until
+from lab.tests.ports import free_ports
+from lab.tests.waiting import wait_until
 
 START_SECONDS = 120.0
 UNPULLABLE = "nowhere.invalid/none:1"

@@ -6,8 +6,8 @@ import pytest
 
 from lab.plugins.command.provider import REMOTE, CommandProvider
 from lab.plugins.server import PluginError
-from tests.unit.plugin_calls import create, update
-from tests.unit.ssh_servers import (
+from lab.tests.plugins.calls import create, update
+from lab.tests.plugins.command.ssh_servers import (
     OpenSshServer,
     RecordedLog,
     new_key,

@@ -14,7 +14,7 @@ from lab import lifecycle, network
 from lab.api import Api
 from lab.machines import Machine
 from lab.settings import PROJECT, Lab, MachineName
-from tests.waiting import wait_until
+from lab.tests.waiting import wait_until
 
 NAMESPACE = "cluster-test"
 ADDRESS = "10.77.0.240"

@@ -13,7 +13,7 @@ from lab.agent import ensure_agent
 from lab.cgroups import Group
 from lab.machines import Machine, unmount_below
 from lab.settings import PROJECT, Lab, LabError, MachineName
-from tests.waiting import wait_until
+from lab.tests.waiting import wait_until
 
 from .ssh_client import ssh
 from .traces import NOTHING, traces

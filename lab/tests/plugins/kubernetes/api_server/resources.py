@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.lab.kubernetes_plugin.stack import Stack
+from lab.tests.plugins.kubernetes.api_server.stack import Stack
 
 SECRET_TEXT = "cGxhaW4tc2VjcmV0LXZhbHVl"
 GOOD_IMAGE = "registry:3"

@@ -11,7 +11,7 @@ import pytest
 from lab import network
 from lab.machines import Machine, _status
 from lab.settings import Lab, LabError
-from tests.waiting import wait_until
+from lab.tests.waiting import wait_until
 
 from .ssh_client import ssh
 

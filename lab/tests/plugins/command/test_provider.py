@@ -10,8 +10,8 @@ from lab.plugins import values
 from lab.plugins.command.output import quoted
 from lab.plugins.command.provider import LOCAL, REMOTE, CommandProvider
 from lab.plugins.server import PluginError
-from tests.unit.plugin_calls import check, create, delete, diff, read, update
-from tests.unit.ssh_servers import RecordedLog
+from lab.tests.plugins.calls import check, create, delete, diff, read, update
+from lab.tests.plugins.command.ssh_servers import RecordedLog
 
 CONNECTION = {"host": "10.77.0.11", "hostKey": "ssh-ed25519 AAAA"}
 

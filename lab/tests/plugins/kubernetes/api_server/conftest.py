@@ -9,9 +9,9 @@ import pytest
 
 from lab.base_tree import tree_path
 from lab.engine import Engine
-from tests.lab.kubernetes_plugin.api import KubernetesApi, Pretender, running
-from tests.lab.kubernetes_plugin.stack import Stack
-from tests.stand_ins import engine_with_stand_ins
+from lab.tests.plugins.kubernetes.api_server.api import KubernetesApi, Pretender, running
+from lab.tests.plugins.kubernetes.api_server.stack import Stack
+from lab.tests.stand_ins import engine_with_stand_ins
 
 _NUMBERS = itertools.count(1)
 

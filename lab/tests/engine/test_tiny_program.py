@@ -5,8 +5,8 @@ import pytest
 from cryptography import x509
 
 from lab.plugins.tls import clock
-from tests.engine.conftest import STACK, Stack
-from tests.unit.ssh_servers import private_text
+from lab.tests.engine.conftest import STACK, Stack
+from lab.tests.plugins.command.ssh_servers import private_text
 
 pytestmark = pytest.mark.engine
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from lab.plugins.tls.provider import TlsProvider
-from tests.unit.plugin_calls import check, create, created
+from lab.tests.plugins.calls import check, create, created
 
 KIND = "tls:index/privateKey:PrivateKey"
 ALGORITHMS = [

@@ -8,8 +8,8 @@ import pytest
 
 from lab.plugins.command.provider import REMOTE, CommandProvider
 from lab.plugins.server import PluginError
-from tests.unit.plugin_calls import create
-from tests.unit.ssh_servers import InProcessServer, RecordedLog
+from lab.tests.plugins.calls import create
+from lab.tests.plugins.command.ssh_servers import InProcessServer, RecordedLog
 
 
 def run_on(server: InProcessServer, inputs: Mapping[str, Any], **connection: Any) -> dict[str, Any]:

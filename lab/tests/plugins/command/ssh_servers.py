@@ -16,8 +16,8 @@ import asyncssh
 
 from lab import base_tree
 from lab.plugins.server import EngineLog
-from tests.ports import free_ports
-from tests.waiting import wait_until
+from lab.tests.ports import free_ports
+from lab.tests.waiting import wait_until
 
 SSHD_PATH = os.pathsep.join(["/usr/sbin", "/usr/local/sbin", os.environ.get("PATH", "")])
 

@@ -4,9 +4,16 @@ import json
 
 import pytest
 
-from tests.lab.kubernetes_plugin.api import KubernetesApi, Pretender
-from tests.lab.kubernetes_plugin.resources import SECRET_TEXT, add, add_claim, add_deployment, add_secret, annotate
-from tests.lab.kubernetes_plugin.stack import Stack
+from lab.tests.plugins.kubernetes.api_server.api import KubernetesApi, Pretender
+from lab.tests.plugins.kubernetes.api_server.resources import (
+    SECRET_TEXT,
+    add,
+    add_claim,
+    add_deployment,
+    add_secret,
+    annotate,
+)
+from lab.tests.plugins.kubernetes.api_server.stack import Stack
 
 pytestmark = pytest.mark.engine
 

@@ -5,9 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.kubernetes_plugin.api import KubernetesApi, Pretender
-from tests.lab.kubernetes_plugin.resources import LOAD_BALANCER, add, add_claim, add_class, add_deployment, add_secret
-from tests.lab.kubernetes_plugin.stack import Stack
+from lab.tests.plugins.kubernetes.api_server.api import KubernetesApi, Pretender
+from lab.tests.plugins.kubernetes.api_server.resources import (
+    LOAD_BALANCER,
+    add,
+    add_claim,
+    add_class,
+    add_deployment,
+    add_secret,
+)
+from lab.tests.plugins.kubernetes.api_server.stack import Stack
 
 pytestmark = pytest.mark.engine
 

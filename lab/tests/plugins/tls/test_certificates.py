@@ -12,7 +12,7 @@ from cryptography.x509.verification import PolicyBuilder, Store
 from lab.plugins.server import PluginError
 from lab.plugins.tls.provider import TlsProvider
 from lab.plugins.tls.usages import EXTENDED, KEY_USAGES, NAMES
-from tests.unit.plugin_calls import check, created
+from lab.tests.plugins.calls import check, created
 
 KEY = "tls:index/privateKey:PrivateKey"
 SELF_SIGNED = "tls:index/selfSignedCert:SelfSignedCert"

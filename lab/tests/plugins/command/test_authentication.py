@@ -12,9 +12,9 @@ import pytest
 
 from lab.plugins.command.provider import REMOTE, CommandProvider
 from lab.plugins.server import PluginError
-from tests.unit.plugin_calls import create
-from tests.unit.remote_commands import failure_on, run_on, until
-from tests.unit.ssh_servers import InProcessServer, RecordedLog, new_key, private_text
+from lab.tests.plugins.calls import create
+from lab.tests.plugins.command.remote_commands import failure_on, run_on, until
+from lab.tests.plugins.command.ssh_servers import InProcessServer, RecordedLog, new_key, private_text
 
 
 @pytest.fixture(autouse=True)

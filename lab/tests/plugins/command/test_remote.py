@@ -5,9 +5,9 @@ import pytest
 
 from lab.plugins.command.provider import REMOTE, CommandProvider
 from lab.plugins.server import PluginError
-from tests.unit.plugin_calls import create, delete, update
-from tests.unit.remote_commands import failure_on, run_on, until
-from tests.unit.ssh_servers import InProcessServer, RecordedLog
+from lab.tests.plugins.calls import create, delete, update
+from lab.tests.plugins.command.remote_commands import failure_on, run_on, until
+from lab.tests.plugins.command.ssh_servers import InProcessServer, RecordedLog
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,10 @@ import pytest
 from lab.plugins.command.connection import Connection
 from lab.plugins.command.provider import REMOTE, CommandProvider
 from lab.plugins.server import PluginError
-from tests.ports import closed_port
-from tests.unit.plugin_calls import create
-from tests.unit.remote_commands import failure_on, run_on, until
-from tests.unit.ssh_servers import InProcessServer, RecordedLog, new_key, public_line
+from lab.tests.plugins.calls import create
+from lab.tests.plugins.command.remote_commands import failure_on, run_on, until
+from lab.tests.plugins.command.ssh_servers import InProcessServer, RecordedLog, new_key, public_line
+from lab.tests.ports import closed_port
 
 
 @pytest.fixture(autouse=True)

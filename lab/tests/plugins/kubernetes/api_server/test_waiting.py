@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.lab.kubernetes_plugin.api import UNPULLABLE, KubernetesApi, Pretender
-from tests.lab.kubernetes_plugin.resources import (
+from lab.tests.plugins.kubernetes.api_server.api import UNPULLABLE, KubernetesApi, Pretender
+from lab.tests.plugins.kubernetes.api_server.resources import (
     GOOD_IMAGE,
     LOAD_BALANCER,
     add,
@@ -12,7 +12,7 @@ from tests.lab.kubernetes_plugin.resources import (
     add_deployment,
     annotate,
 )
-from tests.lab.kubernetes_plugin.stack import Stack
+from lab.tests.plugins.kubernetes.api_server.stack import Stack
 
 pytestmark = pytest.mark.engine
 
