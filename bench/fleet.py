@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from bench import pretend_nodes, told
+from bench import fixtures, pretend_nodes
 from bench.measurement import Clock
 from bench.node_stack import Address, NodeStack, Wanted
 from lab.engine import Engine
@@ -67,7 +67,7 @@ class Fleet:
     facts: str = ""
 
     def __post_init__(self) -> None:
-        first, second = told.authorities()
+        first, second = fixtures.authorities()
         self._first, self._second = first.certificate.decode(), second.certificate.decode()
 
     def measure(self, rounds: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import floor, guide, told
+from bench import ansible_guide, fixtures, ssh_exec
 from bench.measurement import Clock, Measurement, Runs, medians, ratio, table
 from bench.node_stack import NodeStack, Wanted
 from bench.site import Site
@@ -36,7 +36,7 @@ class NodeBench:
     facts: str = ""
 
     def __post_init__(self) -> None:
-        first, second = told.authorities()
+        first, second = fixtures.authorities()
         self._pair, self._first, self._second = first, first.certificate.decode(), second.certificate.decode()
         self._stack = NodeStack(self.engine, self.site.lab.state, self.site.lab.lan_namespace_path)
 
@@ -47,8 +47,8 @@ class NodeBench:
             LabError: a run failed, or did not do what its case is.
         """
         machines = self.site.machines(count)
-        with guide.working_folder() as folder:
-            ansible = guide.Guide(self.site, machines, self._pair, Path(folder)) if self.with_guide else None
+        with ansible_guide.working_folder() as folder:
+            ansible = ansible_guide.Guide(self.site, machines, self._pair, Path(folder)) if self.with_guide else None
             methods: list[Callable[[], None]] = [lambda: self._floor(machines), lambda: self._up(machines)]
             if ansible:
                 ansible.keep()
@@ -65,7 +65,7 @@ class NodeBench:
         def run(bundle: str, audit: str, *, changed: bool) -> Callable[[Clock], float | None]:
             def body(clock: Clock) -> None:
                 _expect(
-                    floor.run(self.site, machines, clock, verb="apply", bundle=bundle, audit=audit), changed=changed
+                    ssh_exec.run(self.site, machines, clock, verb="apply", bundle=bundle, audit=audit), changed=changed
                 )
 
             return body
@@ -95,14 +95,14 @@ class NodeBench:
         self._measure(machines, UP, CHANGE, run(self._second, "again", changed=True))
         self._remove(machines)
 
-    def _guide(self, machines: Sequence[Machine], ansible: guide.Guide) -> None:
+    def _guide(self, machines: Sequence[Machine], ansible: ansible_guide.Guide) -> None:
         self._measure(machines, GUIDE, FIRST, ansible.run)
         self._measure(machines, GUIDE, NONE, ansible.run)
         ansible.undo()
 
     def _remove(self, machines: Sequence[Machine]) -> None:
         _expect(
-            floor.run(self.site, machines, Clock(), verb="remove", bundle=self._second, audit="again"), changed=True
+            ssh_exec.run(self.site, machines, Clock(), verb="remove", bundle=self._second, audit="again"), changed=True
         )
 
     def _measure(
@@ -173,7 +173,7 @@ def run(*, lab: Lab, sizes: Sequence[int] = SIZES, rounds: int = ROUNDS, with_gu
     Raises:
         LabError: a need is not met or a run failed; says which.
     """
-    if with_guide and not guide.has_ansible():
+    if with_guide and not ansible_guide.has_ansible():
         message = "ansible is missing: run bench/setup.sh, which gets it from PyPI"
         raise LabError(message)
     site = Site(lab)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from bench import layers
+from bench import machine_layers
 from bench.node_stack import Address
 from lab import lifecycle
 from lab.machines import Machine, machines
@@ -32,7 +32,7 @@ class Site:
         Raises:
             LabError: they do not come up; says what and where to look.
         """
-        lifecycle.up(self.lab, count=count, bare=True, over=layers.ensure(python=python))
+        lifecycle.up(self.lab, count=count, bare=True, over=machine_layers.ensure(python=python))
         for machine in self.machines(count):
             machine.write(CONFIG_TOML, f'[plugins."io.containerd.cri.v1.images".registry]\nconfig_path = "{CERTS}"\n')
         lines = [f"{m.place.address} {host_key_line(m.place)}\n" for m in self.machines(count)]

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lab import agent, cache, cgroups, inventory, needs, network, toolchain
+from lab import cache, cgroups, inventory, needs, network, ssh_agent, toolchain
 from lab.addons import metallb_manifest
 from lab.api import ANY_AGE, Api, Fresh, delete_node
 from lab.base_tree import ensure_base_tree
@@ -100,7 +100,7 @@ def _shape(lab: Lab, *, bare: bool, coredns: bool) -> Shape:
 
 def is_ready(lab: Lab, wanted: list[Machine], shape: Shape) -> bool:
     """Whether all `wanted` machines run and, unless the lab is bare, their cluster is ready for work."""
-    if not agent.is_running(lab) or not all(machine.is_running() for machine in wanted):
+    if not ssh_agent.is_running(lab) or not all(machine.is_running() for machine in wanted):
         return False
     return shape.bare or not _missing(Api(lab), wanted, shape)
 
@@ -211,7 +211,7 @@ def _boot(lab: Lab, wanted: list[Machine], shape: Shape, over: Sequence[Path]) -
             (lab.programs / name).symlink_to(binaries["k3s"])
     with step(f"machines: {', '.join(machine.name for machine in wanted)}"):
         network.create_lan(lab)
-        key = agent.ensure_agent(lab)
+        key = ssh_agent.ensure_agent(lab)
         for machine in wanted:
             machine.prepare([*over, *layers])
             machine.authorize(key)

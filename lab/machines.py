@@ -254,7 +254,7 @@ class Machine:
             environment.append(f"TERM={os.environ['TERM']}")
         # In the machine's own cgroup: what the command leaves behind ends with the machine.
         return [
-            str(LAB_FOLDER / "held.sh"),
+            str(LAB_FOLDER / "in-cgroup.sh"),
             *(str(folder / "supervisor") for folder in self.group.folders()),
             "--",
             "nsenter",

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pulumi
 
-from bench import told
+from bench import fixtures
 from components import node_script
 from components.config import Rollout
 from components.nodes import Nodes, NodesArgs
@@ -29,8 +29,8 @@ def _few_bytes(script: str, settings: Mapping[str, str], constants: Mapping[str,
 asked = json.loads(Path(os.environ["K3S_REGISTRY_BENCH"]).read_text())
 if asked["empty"]:
     node_script.render = _few_bytes
-nodes = [told.node(node["name"], node["host"], node["hostKey"], node["port"]) for node in asked["nodes"]]
-trust = told.trust(asked["audit"])
+nodes = [fixtures.node(node["name"], node["host"], node["hostKey"], node["port"]) for node in asked["nodes"]]
+trust = fixtures.trust(asked["audit"])
 trusting = Nodes(
     "nodes",
     NodesArgs(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench import fleet, guide, node_bench
+from bench import ansible_guide, fleet, node_bench
 from bench.site import Site
 from lab import needs
 from lab.settings import PROJECT, Lab
@@ -42,7 +42,7 @@ def test_the_node_bench_runs_every_case_and_ends_with_its_ratios(lab: Lab) -> No
 
 @pytest.mark.lab
 @pytest.mark.long
-@pytest.mark.skipif(not guide.has_ansible(), reason="no ansible in .venv-bench; bench/setup.sh gets it")
+@pytest.mark.skipif(not ansible_guide.has_ansible(), reason="no ansible in .venv-bench; bench/setup.sh gets it")
 def test_the_guides_commands_run_and_can_be_taken_back(lab: Lab) -> None:
     done = node_bench.run(lab=lab, sizes=(1,), rounds=1)
     assert re.search(f"guide_first={RATIO} guide_rerun={RATIO}$", done.ratios(1))
@@ -57,5 +57,5 @@ def test_the_fleet_bench_runs_and_ends_with_its_ratios() -> None:
 
 
 def test_the_guides_commands_are_those_of_the_guide() -> None:
-    assert [module for module, _ in guide.COMMANDS] == ["copy", "copy", "shell", "copy", "file", "copy"]
+    assert [module for module, _ in ansible_guide.COMMANDS] == ["copy", "copy", "shell", "copy", "file", "copy"]
     assert (PROJECT / "bench" / "guide_files" / "registries.yaml").read_text().startswith("mirrors:\n")

@@ -10,7 +10,7 @@ from lab.machines import machines
 from lab.settings import Lab
 from tests.faults import interception
 from tests.faults.gate import Gate
-from tests.faults.patient import Patient
+from tests.faults.node_under_fault import NodeUnderFault
 from tests.faults.tally import PROPERTY, Tally
 from tests.node.authority import new_authority
 
@@ -54,26 +54,26 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Patient]]:
+def nodes_under_fault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[NodeUnderFault]]:
     """Nodes that have been through all states once, undisturbed; a test leaves them fresh."""
     lab = Lab(f"{NAME}faults"[:15])
     lifecycle.down(lab)
     authorities = [new_authority(f"Registry CA {name}") for name in ("one", "two", "three")]
     states = {"two": tuple(authorities[:2]), "rotated": (authorities[2],)}
     folder = tmp_path_factory.mktemp("faults")
-    patients: list[Patient] = []
+    found: list[NodeUnderFault] = []
     try:
         lifecycle.up(lab, count=MACHINES, bare=True)
         for machine in machines(lab):
-            patient = Patient(machine, Gate(machine), states, folder / machine.name)
-            patients.append(patient)
-            patient.furnish()
-            patient.gate.open()
-            patient.learn()
-        yield patients
+            node = NodeUnderFault(machine, Gate(machine), states, folder / machine.name)
+            found.append(node)
+            node.furnish()
+            node.gate.open()
+            node.learn()
+        yield found
     finally:
-        for patient in patients:
-            patient.gate.close()
+        for node in found:
+            node.gate.close()
         if not KEEP:
             lifecycle.down(lab)
 

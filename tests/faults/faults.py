@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.faults.gate import connections_above, ended_by
-from tests.faults.patient import Outcome, Patient
+from tests.faults.node_under_fault import NodeUnderFault, Outcome
 from tests.faults.steps import CHANGES, TAKES_ROOM, Doing, Step, ancestors, process
 
 GONE = 255
@@ -22,7 +22,7 @@ class Fault:
     """A kind of fault."""
 
     name: str
-    strikes: Callable[[Patient, Doing], int]
+    strikes: Callable[[NodeUnderFault, Doing], int]
     """Carries it out at a step that is held; the error that the step shall fail with."""
     fits: Callable[[Step], bool] = lambda _: True
     """Whether it can come at a step at all."""
@@ -43,7 +43,7 @@ class Injection:
     """A fault on its way to one step."""
 
     fault: Fault
-    patient: Patient
+    node: NodeUnderFault
     step: Step
     has_struck: bool = False
 
@@ -51,11 +51,11 @@ class Injection:
         """Strike when the step has come."""
         if self.has_struck:
             again = self.fault.lasts and self.fault.fits(doing.step)
-            return self.fault.strikes(self.patient, doing) if again else 0
+            return self.fault.strikes(self.node, doing) if again else 0
         if doing.step != self.step:
             return 0
         self.has_struck = True
-        return self.fault.strikes(self.patient, doing)
+        return self.fault.strikes(self.node, doing)
 
     def check(self, outcome: Outcome) -> None:
         """Fail when the fault has not happened.
@@ -67,7 +67,7 @@ class Injection:
         if self.fault.may_end_well:
             if outcome.status != 0:
                 assert outcome.stdout == "", outcome
-                assert outcome.stderr.startswith(f"node {self.patient.machine.name}: "), outcome
+                assert outcome.stderr.startswith(f"node {self.node.machine.name}: "), outcome
                 assert outcome.stderr.count("\n") == 1, outcome
         elif self.fault.status is None:
             assert outcome.status != 0, outcome
@@ -84,12 +84,12 @@ def _kill(pids: list[int]) -> None:
         ended_by(pid)
 
 
-def _kill_shell(_: Patient, doing: Doing) -> int:
+def _kill_shell(_: NodeUnderFault, doing: Doing) -> int:
     _kill([doing.shell])
     return 0
 
 
-def _kill_session(_: Patient, doing: Doing) -> int:
+def _kill_session(_: NodeUnderFault, doing: Doing) -> int:
     # From the step upwards: the shell must not see its child die and go on.
     chain = ancestors(doing.pid)
     above = ancestors(doing.shell)
@@ -98,14 +98,14 @@ def _kill_session(_: Patient, doing: Doing) -> int:
     return 0
 
 
-def _cut(_: Patient, doing: Doing) -> int:
+def _cut(_: NodeUnderFault, doing: Doing) -> int:
     _kill(connections_above(doing.shell))
     assert process(doing.shell, "cmdline"), "the script ended with its connection, before it was let go on"
     return 0
 
 
-def _pull_the_plug(patient: Patient, _: Doing) -> int:
-    patient.machine.kill()
+def _pull_the_plug(node: NodeUnderFault, _: Doing) -> int:
+    node.machine.kill()
     return 0
 
 

@@ -64,7 +64,15 @@ class Gate:
         assert leader is not None, f"{self.machine.name} does not run"
         ours, theirs = socket.socketpair()
         groups = [str(folder / "supervisor") for folder in self.machine.group.folders()]
-        command = [sys.executable, str(HERE / "held_sshd.py"), str(leader), str(theirs.fileno()), *groups, "--", *SSHD]
+        command = [
+            sys.executable,
+            str(HERE / "intercepted_sshd.py"),
+            str(leader),
+            str(theirs.fileno()),
+            *groups,
+            "--",
+            *SSHD,
+        ]
         environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
         with ours, theirs:
             subprocess.run(

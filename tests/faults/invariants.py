@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from components.nodes import CA_FILE
 from lab.machines import Machine
-from tests.faults.patient import HOSTS_TOML, REGISTRIES, SECRET, Patient
+from tests.faults.node_under_fault import HOSTS_TOML, REGISTRIES, SECRET, NodeUnderFault
 from tests.faults.snapshot import PLACES, Entry, Snapshot, differences, identities, inside, snapshot
 
 MARKER = ".k3s-registry"
@@ -20,9 +20,9 @@ ON_THE_WAY = (".k3s-registry", ".store-pending", "ca-certificates.crt.new")
 """What the names of files end with that a run, or Debian's tool, makes on its way: no part of the node reads them."""
 
 
-def check_after_the_fault(patient: Patient, old: Snapshot, new: Snapshot) -> None:
+def check_after_the_fault(node: NodeUnderFault, old: Snapshot, new: Snapshot) -> None:
     """Fail unless every file is wholly old or wholly new, and names no CA that is not there."""
-    found = snapshot(patient.machine)
+    found = snapshot(node.machine)
     kept = {name: entry for name, entry in found.items() if not _is_on_the_way(name)}
     torn = [
         name
@@ -34,26 +34,26 @@ def check_after_the_fault(patient: Patient, old: Snapshot, new: Snapshot) -> Non
         content = found[name].content if name in found else b""
         assert isinstance(content, bytes)
         assert CA_FILE.encode() not in content or CA_FILE in found, f"{name} names {CA_FILE}, which is missing"
-    _check_secret(patient.machine)
-    ours, folders = leftovers(patient.machine), work_folders(patient.machine)
+    _check_secret(node.machine)
+    ours, folders = leftovers(node.machine), work_folders(node.machine)
     assert [name for name in ours if Path(name).name != LOCK and name not in folders] == []
 
 
-def check_after_the_next_run(patient: Patient, state: str) -> None:
+def check_after_the_next_run(node: NodeUnderFault, state: str) -> None:
     """Fail unless the next run brings about what an undisturbed one does, and the one after it changes nothing."""
-    patient.run(state).changed  # noqa: B018 it fails the test unless the run ended well
-    found = snapshot(patient.machine)
-    wrong = _told(patient.states[state], found)
+    node.run(state).changed  # noqa: B018 it fails the test unless the run ended well
+    found = snapshot(node.machine)
+    wrong = _told(node.states[state], found)
     assert not wrong, f"the next run did not converge: {wrong}"
-    left = leftovers(patient.machine)
+    left = leftovers(node.machine)
     assert not left, f"the next run left {left}"
-    before = identities(patient.machine)
-    assert not patient.run(state).changed, "the run after the next one changed something"
-    after = identities(patient.machine)
+    before = identities(node.machine)
+    assert not node.run(state).changed, "the run after the next one changed something"
+    after = identities(node.machine)
     assert [name for name in before if before[name] != after.get(name)] == [], "files were written again"
-    wrong = _told(found, snapshot(patient.machine))
+    wrong = _told(found, snapshot(node.machine))
     assert not wrong, f"the run after the next one changed {wrong}"
-    assert leftovers(patient.machine) == []
+    assert leftovers(node.machine) == []
 
 
 def _told(wanted: Snapshot, found: Snapshot) -> list[str]:
@@ -70,9 +70,9 @@ def _told(wanted: Snapshot, found: Snapshot) -> list[str]:
     ]
 
 
-def check_journal(patient: Patient) -> None:
+def check_journal(node: NodeUnderFault) -> None:
     """Fail when the user's password stands in the machine's journal."""
-    journal = patient.machine.run(["journalctl", "--quiet", "--no-pager", "--output=export"]).stdout
+    journal = node.machine.run(["journalctl", "--quiet", "--no-pager", "--output=export"]).stdout
     assert "COMMAND=/usr/bin/sh -s -- apply" in journal, "the journal does not hold the runs at all"
     assert SECRET not in journal
 

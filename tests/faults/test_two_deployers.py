@@ -9,7 +9,7 @@ import pytest
 from lab.tests.waiting import wait_until
 from tests.faults.gate import KEEP, ended_by
 from tests.faults.invariants import check_after_the_next_run, leftovers
-from tests.faults.patient import Outcome, Patient
+from tests.faults.node_under_fault import NodeUnderFault, Outcome
 from tests.faults.snapshot import differences, restore, snapshot
 from tests.faults.steps import Doing, Step, process
 from tests.faults.tally import Tally
@@ -25,8 +25,8 @@ EVERY_OF_ALL = 31
 class Meeting:
     """A first run that is held at a step until a second one waits for it."""
 
-    def __init__(self, patient: Patient, step: Step) -> None:
-        self.patient = patient
+    def __init__(self, node: NodeUnderFault, step: Step) -> None:
+        self.node = node
         self.step = step
         self.first = 0
         self.second_waits = threading.Event()
@@ -41,32 +41,32 @@ class Meeting:
 
     def run(self, first: str, second: str, *, first_dies: bool) -> tuple[Outcome, Outcome]:
         """Both runs; how each ended."""
-        patient = self.patient
-        with patient.gate.watched(self) as watch:
-            one = patient.start(first)
+        node = self.node
+        with node.gate.watched(self) as watch:
+            one = node.start(first)
             assert one.stdin is not None
-            one.stdin.write(patient.text(first))
+            one.stdin.write(node.text(first))
             one.stdin.close()
             one.stdin = None
             wait_until(lambda: self.first, 30, f"the first run comes to {self.step}", pause=0.02)
-            other = patient.start(second)
+            other = node.start(second)
             outcomes: list[Outcome] = []
-            waiting = threading.Thread(target=lambda: outcomes.append(patient.finish(other, patient.text(second))))
+            waiting = threading.Thread(target=lambda: outcomes.append(node.finish(other, node.text(second))))
             waiting.start()
             assert self.second_waits.wait(30), "the second run does not wait for the lock"
             if first_dies:
                 os.kill(self.first, signal.SIGKILL)
                 ended_by(self.first)
-            patient.gate.release(watch)
-            ended = patient.finish(one, None)
+            node.gate.release(watch)
+            ended = node.finish(one, None)
             waiting.join(timeout=120)
             wait_until(watch.is_over, 60, "the end of every process of both runs", pause=0.02)
         return ended, outcomes[0]
 
 
-def _held_steps(patient: Patient, state: str, *, every_step: bool) -> list[Step]:
+def _held_steps(node: NodeUnderFault, state: str, *, every_step: bool) -> list[Step]:
     """Steps of a run that are taken while it has the lock."""
-    steps = patient.steps[state]
+    steps = node.steps[state]
     taken = next(
         place for place, step in enumerate(steps) if step.call.startswith("symlink") and "lock" in step.paths[0]
     )
@@ -80,12 +80,18 @@ def _held_steps(patient: Patient, state: str, *, every_step: bool) -> list[Step]
 @pytest.mark.parametrize("first_dies", [False, True], ids=["both end", "the first dies"])
 @pytest.mark.parametrize(("first", "second"), MEETINGS)
 def test_two_runs_at_once_end_as_one_after_the_other(
-    ward: list[Patient], tally: Tally, first: str, second: str, *, first_dies: bool, every_step: bool
+    nodes_under_fault: list[NodeUnderFault],
+    tally: Tally,
+    first: str,
+    second: str,
+    *,
+    first_dies: bool,
+    every_step: bool,
 ) -> None:
-    patient = ward[0]
-    for step in _held_steps(patient, first, every_step=every_step):
-        restore(patient.machine, patient.states[BEGIN[first]])
-        meeting = Meeting(patient, step)
+    node = nodes_under_fault[0]
+    for step in _held_steps(node, first, every_step=every_step):
+        restore(node.machine, node.states[BEGIN[first]])
+        meeting = Meeting(node, step)
         ends: list[Outcome] = []
 
         def inject(meeting: Meeting = meeting, ends: list[Outcome] = ends) -> None:
@@ -101,11 +107,11 @@ def test_two_runs_at_once_end_as_one_after_the_other(
                 assert ends[1].status == 0, ends
             else:
                 assert ends[1].changed == (first_dies or first != second)
-            assert differences(patient.states[second], snapshot(patient.machine)) == []
-            assert leftovers(patient.machine) == []
-            check_after_the_next_run(patient, second)
+            assert differences(node.states[second], snapshot(node.machine)) == []
+            assert leftovers(node.machine) == []
+            check_after_the_next_run(node, second)
 
         if not tally.attempt(f"{first} and {second}, met at [{step}]", inject, check):
-            patient.recover("fresh")
-    patient.recover("fresh")
+            node.recover("fresh")
+    node.recover("fresh")
     tally.check()

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import asyncssh
 
 from lab.plugins.command.authentication import Authentication, Credentials, host_key, private_key
-from lab.plugins.command.fields import with_defaults
+from lab.plugins.command.connection_fields import with_defaults
 from lab.plugins.server import PluginError
 
 _UNLIMITED: Final = -1

@@ -9,7 +9,7 @@ from pulumi.provider.experimental import provider as sdk
 
 from lab.plugins import values
 from lab.plugins.command import local
-from lab.plugins.command.fields import FIELDS, with_defaults
+from lab.plugins.command.connection_fields import FIELDS, with_defaults
 from lab.plugins.command.output import MODES, STDERR, STDOUT
 from lab.plugins.server import EngineLog, PluginError, token
 

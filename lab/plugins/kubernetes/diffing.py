@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any, Final, final
 
 from lab.plugins.kubernetes import naming, quantity
-from lab.plugins.kubernetes.replacing import fixed_fields, replaces
+from lab.plugins.kubernetes.replacement import fixed_fields, replaces
 from lab.plugins.values import UNKNOWN, Path, Plain
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final, final
 
 from lab.plugins.kubernetes import ownership
-from lab.plugins.kubernetes.bag import Bag
 from lab.plugins.kubernetes.client import ApiError, Object
+from lab.plugins.kubernetes.properties import Properties
 from lab.plugins.server import PluginError
 
 _API_VERSION_KEY: Final = "__initialApiVersion"
@@ -30,7 +30,7 @@ class PartialError(Exception):
     """The object is there but not as wanted: the engine keeps it in the state and tries again next time."""
 
     def __init__(
-        self, message: str, object_id: str, outputs: Bag, inputs: Bag | None, reasons: tuple[str, ...]
+        self, message: str, object_id: str, outputs: Properties, inputs: Properties | None, reasons: tuple[str, ...]
     ) -> None:
         super().__init__(message)
         self.object_id = object_id
@@ -39,12 +39,12 @@ class PartialError(Exception):
         self.reasons = (message, *reasons)
 
 
-def checkpoint(live: Object, inputs: Bag, hidden: dict[str, Any]) -> Bag:
+def checkpoint(live: Object, inputs: Properties, hidden: dict[str, Any]) -> Properties:
     """The object for the state, without the record of who owns which field: nobody reads it there, and it is long."""
     metadata = {key: value for key, value in live["metadata"].items() if key != "managedFields"}
     obj = {**live, "metadata": metadata}
     kept = {_API_VERSION_KEY: live["apiVersion"], **hidden} if hidden else {}
-    return Bag.around({**obj, **kept}, inputs.secrets)
+    return Properties.around({**obj, **kept}, inputs.secrets)
 
 
 def without_hidden(state: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from lab.plugins.server import PluginError
 from lab.plugins.tls import keys
-from lab.plugins.tls.usages import EXTENDED, KEY_USAGES
+from lab.plugins.tls.allowed_uses import EXTENDED, KEY_USAGES
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 

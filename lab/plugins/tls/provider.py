@@ -9,7 +9,7 @@ from pulumi.provider.experimental import provider as sdk
 
 from lab.plugins import values
 from lab.plugins.server import PluginError, token
-from lab.plugins.tls import clock, usages
+from lab.plugins.tls import allowed_uses, clock
 from lab.plugins.tls.resources import RESOURCES, Resource
 
 _IN_PLACE: Final = "earlyRenewalHours"
@@ -93,9 +93,9 @@ class TlsProvider(sdk.Provider):
 
 
 def _make(kind: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    from lab.plugins.tls import making  # noqa: PLC0415  # cryptography: most runs make nothing
+    from lab.plugins.tls import creation  # noqa: PLC0415  # cryptography: most runs make nothing
 
-    return making.make(kind, inputs)
+    return creation.create(kind, inputs)
 
 
 def _resource(request: Request) -> Resource:
@@ -144,9 +144,9 @@ def _refused(name: str, value: Any) -> Iterator[sdk.CheckFailure]:
         yield sdk.CheckFailure(name, f"Attribute {name} value must be at least 0, got: {value}")
     if name == "allowedUses":
         for index, use in enumerate(value):
-            if use not in usages.NAMES:
+            if use not in allowed_uses.NAMES:
                 element = f"allowedUses[{index}]"
-                yield sdk.CheckFailure(element, _value_text(element, usages.NAMES, use))
+                yield sdk.CheckFailure(element, _value_text(element, allowed_uses.NAMES, use))
 
 
 def _value_text(name: str, allowed: tuple[str, ...], value: Any) -> str:

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from lab import cgroups, lifecycle, network, status
-from lab.agent import ensure_agent
 from lab.cgroups import Group
 from lab.machines import Machine, unmount_below
 from lab.settings import PROJECT, Lab, LabError, MachineName
+from lab.ssh_agent import ensure_agent
 from lab.tests.waiting import wait_until
 
+from .leftovers import NOTHING, leftovers
 from .ssh_client import ssh
-from .traces import NOTHING, traces
 
 
 def test_starting_twice_begins_nothing_and_changes_nothing(
@@ -99,7 +99,7 @@ def test_two_labs_with_the_same_addresses_do_not_meet(
 def test_down_leaves_nothing(fleeting_lab: Lab) -> None:
     lifecycle.up(fleeting_lab, count=2, bare=True)
     lifecycle.down(fleeting_lab)
-    assert traces(fleeting_lab) == NOTHING
+    assert leftovers(fleeting_lab) == NOTHING
 
 
 def test_down_from_within_the_labs_own_lan_spares_itself_and_leaves_nothing(fleeting_lab: Lab) -> None:
@@ -115,7 +115,7 @@ def test_down_from_within_the_labs_own_lan_spares_itself_and_leaves_nothing(flee
         check=False,
     )
     assert (done.stdout, done.stderr) == ("survived\n", "")
-    assert traces(fleeting_lab) == NOTHING
+    assert leftovers(fleeting_lab) == NOTHING
 
 
 def test_down_twice_and_down_of_what_never_was_are_harmless(fleeting_lab: Lab) -> None:
@@ -131,7 +131,7 @@ def test_down_leaves_nothing_after_every_supervisor_was_killed(fleeting_lab: Lab
             for pid in (folder / "supervisor" / "cgroup.procs").read_text().split():
                 os.kill(int(pid), signal.SIGKILL)
     lifecycle.down(fleeting_lab)
-    assert traces(fleeting_lab) == NOTHING
+    assert leftovers(fleeting_lab) == NOTHING
 
 
 def test_down_leaves_nothing_when_the_state_folder_was_deleted_under_a_running_lab(fleeting_lab: Lab) -> None:
@@ -139,7 +139,7 @@ def test_down_leaves_nothing_when_the_state_folder_was_deleted_under_a_running_l
     (fleeting_lab.state / "shape.json").unlink()
     (fleeting_lab.machines_folder / "control01").rename(fleeting_lab.state / "elsewhere")
     lifecycle.down(fleeting_lab)
-    assert traces(fleeting_lab) == NOTHING
+    assert leftovers(fleeting_lab) == NOTHING
 
 
 def test_down_leaves_nothing_of_a_lab_that_was_started_by_half(
@@ -153,7 +153,7 @@ def test_down_leaves_nothing_of_a_lab_that_was_started_by_half(
         lifecycle.up(fleeting_lab, count=2, bare=True)
     monkeypatch.undo()
     lifecycle.down(fleeting_lab)
-    assert traces(fleeting_lab) == NOTHING
+    assert leftovers(fleeting_lab) == NOTHING
 
 
 def test_a_lab_started_by_half_is_finished_by_the_next_up(fleeting_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

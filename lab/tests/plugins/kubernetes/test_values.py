@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.runtime.rpc import UNKNOWN as SENTINEL
 
-from lab.plugins.kubernetes.bag import Bag
-from lab.plugins.kubernetes.secrecy import secret_paths as secret_paths_of_object
+from lab.plugins.kubernetes.properties import Properties
+from lab.plugins.kubernetes.secret_paths import secret_paths as secret_paths_of_object
 from lab.plugins.values import UNKNOWN, from_plain, has_unknown, render_path, secret_paths, to_plain, unknown_paths
 
 _LEAVES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5) | st.just(UNKNOWN)
@@ -67,9 +67,9 @@ def test_what_is_not_named_secret_stays_readable() -> None:
 
 
 def test_the_data_of_a_secret_is_secret_though_the_program_gave_it_in_clear() -> None:
-    bag = Bag.around({"apiVersion": "v1", "kind": "Secret", "data": {"tls.key": "eA=="}}, [])
+    found = Properties.around({"apiVersion": "v1", "kind": "Secret", "data": {"tls.key": "eA=="}}, [])
 
-    assert Bag.of(bag.wire()).secrets == {("data",)}
+    assert Properties.of(found.wire()).secrets == {("data",)}
 
 
 def test_the_copy_that_kubectl_keeps_of_a_secret_is_secret() -> None:
@@ -87,7 +87,7 @@ def test_a_secret_in_a_list_makes_the_whole_list_secret() -> None:
 def test_a_secret_input_is_secret_at_the_same_place_of_the_output() -> None:
     live = {"kind": "ConfigMap", "data": {"a": "x", "b": "y"}, "metadata": {"uid": "1"}}
 
-    assert Bag.of(Bag.around(live, [("data", "a")]).wire()).secrets == {("data", "a")}
+    assert Properties.of(Properties.around(live, [("data", "a")]).wire()).secrets == {("data", "a")}
 
 
 def test_a_path_with_dots_and_slashes_is_quoted() -> None:

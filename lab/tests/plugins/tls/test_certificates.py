@@ -10,8 +10,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import PolicyBuilder, Store
 
 from lab.plugins.server import PluginError
+from lab.plugins.tls.allowed_uses import EXTENDED, KEY_USAGES, NAMES
 from lab.plugins.tls.provider import TlsProvider
-from lab.plugins.tls.usages import EXTENDED, KEY_USAGES, NAMES
 from lab.tests.plugins.calls import check, created
 
 KEY = "tls:index/privateKey:PrivateKey"

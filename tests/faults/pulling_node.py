@@ -1,4 +1,4 @@
-"""A patient that pulls: its own containerd, K3s's command, and the distribution project's registry on its LAN."""
+"""A node that pulls: its own containerd, K3s's command, and the distribution project's registry on its LAN."""
 
 import contextlib
 import datetime as dt
@@ -15,7 +15,7 @@ from components.node_script import render
 from components.pull_proof import PullProofArgs
 from lab import network, toolchain
 from lab.tests.waiting import wait_until
-from tests.faults.patient import ADDRESS, CONFIG, K3S, Outcome, Patient
+from tests.faults.node_under_fault import ADDRESS, CONFIG, K3S, NodeUnderFault, Outcome
 from tests.faults.snapshot import inside
 from tests.node.authority import Authority
 
@@ -28,26 +28,26 @@ START = f"setsid containerd -c {CONFIG} >/var/log/containerd.log 2>&1 & echo $! 
 
 @dataclass(frozen=True)
 class Puller:
-    """A patient with a containerd that runs."""
+    """A node with a containerd that runs."""
 
-    patient: Patient
+    node: NodeUnderFault
 
     def proof(self, trusted: Sequence[Authority], audit: str) -> Outcome:
         """Run the pull proof on it; another `audit` is another image."""
-        trust = self.patient.trust(audit)
+        trust = self.node.trust(audit)
         args = PullProofArgs(
             nodes=(), trust=trust, port=PORT, service="docker-registry/registry-service", bundle_pem="",
             server_certificate_pem="", private_key=None, rollout=Rollout.PARALLEL, trusted={}, registry=(),
             registry_revision="",
         )  # fmt: skip  # most of it is about resources
         bundle = "".join(authority.pem for authority in trusted)
-        settings = pull_proof.settings(self.patient.machine.name, args, bundle, "")
+        settings = pull_proof.settings(self.node.machine.name, args, bundle, "")
         text = render("proof.sh", settings | {"wait_seconds": "1"}, pull_proof.constants())
-        return self.patient.finish(self.patient.start("proof"), text)
+        return self.node.finish(self.node.start("proof"), text)
 
     def pull(self, image: str) -> subprocess.CompletedProcess[str]:
         """Have its containerd pull an image."""
-        return self.patient.machine.run(["k3s", "crictl", "pull", image], check=False)
+        return self.node.machine.run(["k3s", "crictl", "pull", image], check=False)
 
     def digest(self, outcome: Outcome) -> str:
         """What a proof pulled."""
@@ -55,9 +55,9 @@ class Puller:
 
 
 @contextlib.contextmanager
-def pulling(patient: Patient) -> Iterator[Puller]:
-    """Give a patient a containerd, within the block."""
-    machine = patient.machine
+def pulling(node: NodeUnderFault) -> Iterator[Puller]:
+    """Give a node a containerd, within the block."""
+    machine = node.machine
     before = inside(machine, CONFIG).read_bytes()
     for name, program in toolchain.ensure(PROGRAMS).items():
         machine.write(f"/usr/local/bin/{name}", program.read_bytes(), mode=0o755)
@@ -66,7 +66,7 @@ def pulling(patient: Patient) -> Iterator[Puller]:
     machine.run(["sh", "-c", START])
     try:
         wait_until(lambda: machine.run(["k3s", "crictl", "info"], check=False).returncode == 0, 60, "containerd")
-        yield Puller(patient)
+        yield Puller(node)
     finally:
         machine.run(["sh", "-c", f"kill $(cat {PROCESS_NUMBER}); rm {PROCESS_NUMBER}"])
         machine.write("/usr/local/bin/k3s", K3S, mode=0o755)
@@ -74,9 +74,9 @@ def pulling(patient: Patient) -> Iterator[Puller]:
 
 
 @contextlib.contextmanager
-def registry(patient: Patient, authority: Authority, start: dt.datetime, end: dt.datetime) -> Iterator[None]:
-    """The registry at its address on the patient's LAN, with a certificate that is valid from `start` to `end`."""
-    lab = patient.machine.lab
+def registry(node: NodeUnderFault, authority: Authority, start: dt.datetime, end: dt.datetime) -> Iterator[None]:
+    """The registry at its address on the node's LAN, with a certificate that is valid from `start` to `end`."""
+    lab = node.machine.lab
     program = toolchain.ensure(["registry"])["registry"]
     certificate, key = authority.server(names=("registry.cube.local",), addresses=(ADDRESS,), start=start, end=end)
     subprocess.run(lab.in_lan("ip", "addr", "replace", f"{ADDRESS}/32", "dev", network.BRIDGE), check=True)

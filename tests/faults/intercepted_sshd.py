@@ -1,6 +1,6 @@
 """Becomes a machine's own sshd, on a port of its own, with the filter of `interception` on all that it starts.
 
-    held_sshd.py LEADER SOCKET CGROUP... -- COMMAND...
+    intercepted_sshd.py LEADER SOCKET CGROUP... -- COMMAND...
 
 The descriptor to listen by goes out through the socket. Not nsenter(1): there is no Python in the machine to put the
 filter on with, so this process has to enter it.

@@ -15,7 +15,7 @@ Made = tuple[str, dict[str, Any]]
 """A new resource's id and its computed outputs."""
 
 
-def make(kind: str, inputs: Inputs) -> Made:
+def create(kind: str, inputs: Inputs) -> Made:
     """A new resource of type `kind`.
 
     Raises:

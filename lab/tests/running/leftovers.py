@@ -22,7 +22,7 @@ NAMES = {network.BRIDGE, *(MachineName(index).name for index in range(MAX_MACHIN
 """Of the ends of all cables of a lab; none may be seen outside its namespaces."""
 
 
-def traces(lab: Lab) -> dict[str, list[str]]:
+def leftovers(lab: Lab) -> dict[str, list[str]]:
     """All that a lab can leave on a computer, by kind; empty values when it left nothing."""
     processes = [str(pid) for group in cgroups.groups(lab) for pid in group.processes()]
     folders = [str(root / cgroups.PARENT / lab.name) for root in cgroups.hierarchies()]

@@ -43,7 +43,7 @@ def _start(lab: Lab) -> None:
             [
                 "setsid",
                 "--fork",
-                str(LAB_FOLDER / "held.sh"),
+                str(LAB_FOLDER / "in-cgroup.sh"),
                 *map(str, group.folders()),
                 "--",
                 ssh_agent,

@@ -65,7 +65,7 @@ class Outcome:
 
 
 @dataclass
-class Patient:
+class NodeUnderFault:
     """One machine, its gate, and what it looks like in each state that it is brought to."""
 
     machine: Machine

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from bench import told
+from bench import fixtures
 from bench.measurement import Clock
 from bench.site import Site, run_together, ssh
 from components import node_script, nodes
@@ -25,9 +25,9 @@ def run(
     with ExitStack() as stack:
         commands = {}
         for machine in machines:
-            node = told.node(machine.name, machine.place.address, "", 22)
+            node = fixtures.node(machine.name, machine.place.address, "", 22)
             text = stack.enter_context(tempfile.TemporaryFile("w+"))
-            text.write(nodes.stdin(node, Rollout.PARALLEL, told.trust(audit), bundle))
+            text.write(nodes.stdin(node, Rollout.PARALLEL, fixtures.trust(audit), bundle))
             text.seek(0)
             commands[machine.name] = (ssh(site, machine, node_script.command(verb)), text)
         with clock.running():

@@ -7,27 +7,27 @@ from typing import Any
 from google.protobuf.struct_pb2 import Struct
 from pulumi.provider.experimental.property_value import PropertyValue
 
-from lab.plugins.kubernetes.secrecy import secret_paths
+from lab.plugins.kubernetes.secret_paths import secret_paths
 from lab.plugins.values import Path, Plain, from_plain, to_plain
 from lab.plugins.values import secret_paths as marked_paths
 
 
 @dataclass(frozen=True)
-class Bag:
+class Properties:
     """Plain values beside the paths among them that are secret."""
 
     plain: Mapping[str, Plain] = field(default_factory=dict)
     secrets: frozenset[Path] = frozenset()
 
     @classmethod
-    def of(cls, wire: Struct) -> "Bag":
+    def of(cls, wire: Struct) -> "Properties":
         """From the engine."""
         values = PropertyValue.unmarshal_map(wire)
         return cls(to_plain(values), marked_paths(values))
 
     @classmethod
-    def around(cls, obj: Mapping[str, Any], secrets: Iterable[Path]) -> "Bag":
-        """An object, as secret as the inputs it came from (`secrecy.secret_paths`)."""
+    def around(cls, obj: Mapping[str, Any], secrets: Iterable[Path]) -> "Properties":
+        """An object, as secret as the inputs it came from (`secret_paths.secret_paths`)."""
         return cls(obj, secret_paths(obj, secrets))
 
     def wire(self) -> Struct:
