@@ -11,16 +11,16 @@ export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 LC_ALL=C
 
 # apt's own option waits for one of its locks only, not for those of lists and archives.
 patient() {
-    told=
-    until apt-get -q -q -o DPkg::Lock::Timeout=600 "$@" >"$said" 2>&1; do
-        if ! grep -q -e 'Could not get lock' -e 'Unable to lock' "$said" || [ "$(date +%s)" -ge "$deadline" ]; then
-            printf 'apt-get %s failed: %s\n' "$*" "$(tail -n 20 "$said")" >&2
-            exit 1
-        fi
-        [ -n "$told" ] || printf 'apt is busy with other updates of this computer, waiting ...\n' >&2
-        told=yes
-        sleep 2
-    done
+	told=
+	until apt-get -q -q -o DPkg::Lock::Timeout=600 "$@" >"$said" 2>&1; do
+		if ! grep -q -e 'Could not get lock' -e 'Unable to lock' "$said" || [ "$(date +%s)" -ge "$deadline" ]; then
+			printf 'apt-get %s failed: %s\n' "$*" "$(tail -n 20 "$said")" >&2
+			exit 1
+		fi
+		[ -n "$told" ] || printf 'apt is busy with other updates of this computer, waiting ...\n' >&2
+		told=yes
+		sleep 2
+	done
 }
 
 patient update

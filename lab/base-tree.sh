@@ -13,7 +13,7 @@ rm -f "$tree/etc/resolv.conf"
 cp -R --no-preserve=ownership "$MACHINE_FILES"/. "$tree"/
 # The checkout's modes follow its owner's umask.
 (cd "$MACHINE_FILES" && find . -mindepth 1) | while read -r path; do
-    chmod u=rwX,go=rX "$tree/$path"
+	chmod u=rwX,go=rX "$tree/$path"
 done
 chmod 0440 "$tree/etc/sudoers.d/pi"
 mkdir -p "$tree/root/.ssh" "$tree/home/pi/.ssh" "$tree/etc/rancher/k3s" "$tree/opt/local-path-provisioner"
@@ -24,17 +24,17 @@ chown -R 1000:1000 "$tree/home/pi/.ssh"
 mkdir -p "$tree/usr/libexec" "$tree/usr/local/bin"
 ln -s ../lib/cni "$tree/usr/libexec/cni"
 for program in /usr/sbin/runc /usr/bin/etcd; do
-    if [ ! -e "$tree/usr/local/bin/${program##*/}" ]; then
-        ln -s "$program" "$tree/usr/local/bin/${program##*/}"
-    fi
+	if [ ! -e "$tree/usr/local/bin/${program##*/}" ]; then
+		ln -s "$program" "$tree/usr/local/bin/${program##*/}"
+	fi
 done
 
 # What needs an uplink, a clock of its own or a console; what nobody here uses and what takes inotify instances, of which a
 # host allows few (logins, questions for passwords); and etcd as a service of its own: k3s starts it itself.
 for unit in etcd.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
-    fstrim.timer console-getty.service getty.target systemd-timesyncd.service systemd-resolved.service \
-    systemd-networkd.service systemd-logind.service ssh.socket \
-    systemd-ask-password-console.path systemd-ask-password-wall.path; do
-    ln -sf /dev/null "$tree/etc/systemd/system/$unit"
+	fstrim.timer console-getty.service getty.target systemd-timesyncd.service systemd-resolved.service \
+	systemd-networkd.service systemd-logind.service ssh.socket \
+	systemd-ask-password-console.path systemd-ask-password-wall.path; do
+	ln -sf /dev/null "$tree/etc/systemd/system/$unit"
 done
 chroot "$tree" systemctl --quiet enable ssh.service

@@ -3,8 +3,8 @@
 #   in-cgroup.sh CGROUP... -- COMMAND...
 set -eu
 while [ "$1" != -- ]; do
-    echo 0 >"$1/cgroup.procs"
-    shift
+	echo 0 >"$1/cgroup.procs"
+	shift
 done
 shift
 exec "$@"

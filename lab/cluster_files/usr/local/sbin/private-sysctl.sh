@@ -6,10 +6,10 @@ copies=/run/private-sysctl
 mkdir -p "$copies"
 
 cover() {
-    if [ -e "/proc/sys/$1" ] && [ ! -e "$copies/$2" ]; then
-        printf '%s\n' "$3" >"$copies/$2"
-        mount --bind "$copies/$2" "/proc/sys/$1"
-    fi
+	if [ -e "/proc/sys/$1" ] && [ ! -e "$copies/$2" ]; then
+		printf '%s\n' "$3" >"$copies/$2"
+		mount --bind "$copies/$2" "/proc/sys/$1"
+	fi
 }
 
 cover vm/overcommit_memory overcommit_memory 1
