@@ -1,5 +1,5 @@
 #!/bin/sh
-# Becomes COMMAND inside the given cgroups, so that the lab finds it again by them.
+# Moves into the given cgroups, by which the lab finds its processes again, and becomes COMMAND.
 #   in-cgroup.sh CGROUP... -- COMMAND...
 set -eu
 while [ "$1" != -- ]; do

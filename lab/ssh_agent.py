@@ -1,4 +1,4 @@
-"""The lab's own ssh-agent: the client key of the lab lives in its memory and nowhere else."""
+"""The lab's own ssh-agent: its memory is the only place that holds the lab's client key."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ START_SECONDS = 5.0
 
 
 def _identities(lab: Lab) -> str:
-    """The public keys that the agent holds; empty when none answers."""
+    """The public keys that the agent holds; empty when no agent answers."""
     if not lab.agent_socket.exists():
         return ""
     environment = {**os.environ, "SSH_AUTH_SOCK": str(lab.agent_socket)}
@@ -25,7 +25,7 @@ def _identities(lab: Lab) -> str:
 
 
 def is_running(lab: Lab) -> bool:
-    """Whether the agent lives; that its socket is there would not tell."""
+    """Whether the agent's process is alive; the socket alone does not prove it."""
     return lab.agent_socket.exists() and bool(Group(lab, GROUP).processes())
 
 
@@ -69,7 +69,7 @@ def ensure_agent(lab: Lab) -> str:
     """The public line of the lab's client key, from a running agent; a dead agent's key is replaced by a new one.
 
     Raises:
-        LabError: the agent does not start or takes no key.
+        LabError: the agent does not start or does not accept the key.
     """
     known = _identities(lab)
     if known:
@@ -82,6 +82,6 @@ def ensure_agent(lab: Lab) -> str:
     done = subprocess.run(["ssh-add", "-q", "-"], input=private, env=environment, capture_output=True, check=False)
     known = _identities(lab)
     if done.returncode or not known:
-        message = f"the lab's ssh-agent took no key: {done.stderr.decode(errors='replace').strip()}"
+        message = f"the lab's ssh-agent did not accept the client key: {done.stderr.decode(errors='replace').strip()}"
         raise LabError(message)
     return known

@@ -65,7 +65,7 @@ def test_a_user_is_told_that_labs_belong_to_root(
 ) -> None:
     monkeypatch.setattr(needs, "is_root", lambda: False)
     assert _call(monkeypatch, *command) == 1
-    assert capsys.readouterr().err.endswith("a lab belongs to root: run the same command with sudo\n")
+    assert capsys.readouterr().err.endswith("labs belong to root: run the same command with sudo\n")
 
 
 def test_down_with_tests_also_takes_what_test_runs_have_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_an_interrupted_start_says_how_to_go_on(
 
     monkeypatch.setattr(lifecycle, "up", interrupt)
     assert _call(monkeypatch, "up") == 130
-    assert "down takes it away" in capsys.readouterr().err
+    assert "down removes them" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("count", [-1, 21])

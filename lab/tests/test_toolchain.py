@@ -144,7 +144,7 @@ def test_a_program_may_be_asked_for_by_its_own_name() -> None:
 
 
 def test_an_unknown_tool_is_named_with_what_there_is() -> None:
-    with pytest.raises(LabError, match=r"tool 'k4s' is none of the lab's: .*k3s"):
+    with pytest.raises(LabError, match=r"tool 'k4s' is not one of the lab's tools: .*k3s"):
         find(["k4s"])
 
 

@@ -99,5 +99,5 @@ def test_a_lock_that_cannot_be_taken_away_is_an_error(fake: Callable[[str], Engi
     lock = engine.backend / ".pulumi/locks/organization/k3s-registry/dev/killed.json"
     lock.parent.mkdir(parents=True)
     lock.touch()
-    with pytest.raises(LabError, match="stack dev could not be taken away: not today"):
+    with pytest.raises(LabError, match="stack dev could not be removed: not today"):
         engine.unlock("dev")
