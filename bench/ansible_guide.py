@@ -1,4 +1,4 @@
-"""The guide's own way: six ansible ad-hoc commands, with ansible's defaults, and the way back that the guide lacks."""
+"""The guide's method: six ansible ad-hoc commands with ansible's defaults, and an undo, which the guide lacks."""
 
 import shutil
 import subprocess
@@ -23,20 +23,20 @@ COMMANDS = (
     ("file", "path=/etc/rancher/k3s state=directory"),
     ("copy", "src=registries.yaml dest=/etc/rancher/k3s/registries.yaml"),
 )
-"""Module and arguments, in the guide's order."""
+"""The module and arguments of each command, in the guide's order."""
 
 
 class Guide:
-    """Runs the guide's commands from a folder like that of a user who follows it."""
+    """Runs the guide's commands from a directory like that of a user who follows the guide."""
 
     def __init__(self, site: Site, machines: Sequence[Machine], pair: Pair, folder: Path) -> None:
         self._site, self._machines, self._folder = site, machines, folder
         for name in ("hosts", "registries.yaml"):
             shutil.copy(FILES / name, folder / name)
         (folder / "registry.crt").write_bytes(pair.certificate)
-        # Thrown away with the folder: it signs nothing, but the guide has it copied to every node.
+        # The guide copies this key to every node. It signs nothing here and is deleted with the directory.
         (folder / "registry.key").write_bytes(pair.key)
-        # Host keys and nothing else: as for the floor, the user's own SSH settings stay out.
+        # Only the host keys are set: the user's own SSH settings are ignored, as they are for the other methods.
         known = f"-F /dev/null -o UserKnownHostsFile={site.known_hosts} -o GlobalKnownHostsFile=/dev/null"
         lines = [f"{m.name} ansible_host={m.place.address} ansible_user=root" for m in machines]
         (folder / "inventory").write_text(
@@ -44,15 +44,15 @@ class Guide:
         )
 
     def run(self, clock: Clock) -> None:
-        """All six commands, one after another.
+        """Run all six commands, one after another.
 
         Raises:
-            LabError: one failed; with what it said.
+            LabError: a command failed; the message holds its output.
         """
         environment = {
             **{key: value for key, value in self._site.environment.items() if not key.startswith("ANSIBLE_")},
             "PATH": f"{ENVIRONMENT}/bin:/usr/local/bin:/usr/bin:/bin",
-            # Ansible's settings, facts and connections of the user's are not ours to use.
+            # A home of its own keeps the user's ansible settings, facts and connections out.
             "HOME": str(self._folder),
             "LC_ALL": "C.UTF-8",
         }
@@ -75,19 +75,19 @@ class Guide:
                 raise LabError(message)
 
     def keep(self) -> None:
-        """Keep what the commands change on the machines."""
+        """Save the files that the commands change on the machines."""
         self._site.each(self._machines, ["sh"], (FILES / "before.sh").read_text())
 
     def undo(self) -> None:
-        """Bring it back."""
+        """Restore the saved files."""
         self._site.each(self._machines, ["sh"], (FILES / "after.sh").read_text())
 
 
 def has_ansible() -> bool:
-    """Whether the guide's tool is there; `bench/setup.sh` gets it."""
+    """Whether ansible is installed; `bench/setup.sh` installs it."""
     return (ENVIRONMENT / "bin" / "ansible").exists()
 
 
 def working_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder with a short path: ansible's connections are sockets below it, whose paths are bounded."""
+    """A directory with a short path: ansible creates sockets below it, and their paths have a length limit."""
     return tempfile.TemporaryDirectory(prefix="bench-")

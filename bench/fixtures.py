@@ -1,4 +1,4 @@
-"""What the benches tell nodes: one registry, and authorities made for the day."""
+"""The input of all benches: one registry, the nodes' settings, and throwaway authorities."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ REGISTRY: Final = f"{REGISTRY_HOST}:{REGISTRY_PORT}"
 
 
 def trust(audit: str) -> Trust:
-    """The product's own setting of what every node is told, with the system's store."""
+    """The product's settings for every node, with trust in the system's store."""
     return Trust(
         registry=REGISTRY,
         address=REGISTRY_ADDRESS,
@@ -22,11 +22,11 @@ def trust(audit: str) -> Trust:
 
 
 def node(name: str, host: str, host_key: str, port: int) -> Node:
-    """A node as the product's configuration has it."""
+    """A node as it appears in the product's configuration."""
     ssh = Ssh(user="root", port=port, dial_timeout=3, dial_tries=2)
     return Node(name=name, host=host, host_key=host_key, ssh=ssh, offline=False)
 
 
 def authorities() -> tuple[Pair, Pair]:
-    """The authority that nodes first trust, and the one that takes its place."""
+    """The authority that nodes trust first, and the one that replaces it."""
     return make_authority("registry of the bench, first"), make_authority("registry of the bench, second")

@@ -1,4 +1,4 @@
-"""Layers that turn bare machines into the bench's: a k3s that tells its version, and python3 for ansible."""
+"""The file system layers of the bench's machines: a `k3s` that reports its version, and python3 for ansible."""
 
 import hashlib
 import os
@@ -15,10 +15,10 @@ from lab.settings import cache_root
 
 
 def ensure(*, python: bool) -> list[Path]:
-    """The layers, topmost first, made where they are missing.
+    """The layers, topmost first, built where they are missing.
 
     Raises:
-        LabError: packages or programs cannot be had.
+        LabError: packages or programs cannot be installed or built.
     """
     programs = toolchain.ensure(["k3s"])
     found = [cluster.ensure_layer({"k3s": programs["k3s"]})]
@@ -26,7 +26,7 @@ def ensure(*, python: bool) -> list[Path]:
 
 
 def _python(base: Path) -> Path:
-    """Debian's python3 and what it needs, without what the base tree has already."""
+    """Debian's python3 and its dependencies, without the files that the base tree already has."""
     key = hashlib.sha256(f"{base} {Path(__file__).read_text()}".encode()).hexdigest()[:16]
     target = cache_root() / "layers" / key
     if target.exists():
@@ -49,7 +49,7 @@ def _python(base: Path) -> Path:
 
 
 def _files(tree: Path) -> Iterator[tuple[Path, Path]]:
-    """Programs and libraries of the tree, and where they belong in one whose /lib is a link to /usr/lib."""
+    """The tree's programs and libraries, each with its path in a tree whose /lib is a link to /usr/lib."""
     for top in ("usr", "bin", "sbin", "lib", "lib64"):
         if (tree / top).is_symlink():
             continue
@@ -60,7 +60,7 @@ def _files(tree: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _compile(layer: Path) -> None:
-    """Compile the library as the package's own script would: else each machine's first run would pay for it."""
+    """Compile the library as the package's own script does, so that a machine's first run is not slower than others."""
     for library in (layer / "usr/lib").glob("python3.*"):
         command = ["/usr/bin/python3", "-m", "compileall", "-q", "-s", str(layer), "-p", "/", str(library)]
         subprocess.run(command, check=False, capture_output=True)

@@ -1,4 +1,4 @@
-"""The floor: one SSH exec a node of the very text that the stack sends, all nodes at once, by OpenSSH's client."""
+"""The minimum to compare with: one SSH exec per node, by OpenSSH's client, of the input that the stack sends."""
 
 import json
 import tempfile
@@ -17,10 +17,10 @@ from lab.machines import Machine
 def run(
     site: Site, machines: Sequence[Machine], clock: Clock, *, verb: str, bundle: str, audit: str
 ) -> list[dict[str, Any]]:
-    """Run the node script's `verb` on all machines; each one's report.
+    """Run the node script's `verb` on all machines at once and return their reports.
 
     Raises:
-        LabError: it failed on one of them; with what it said.
+        LabError: it failed on a machine; the message holds its output.
     """
     with ExitStack() as stack:
         commands = {}

@@ -1,4 +1,4 @@
-"""The benches still run: each at its smallest, for what it says, not for how fast it was."""
+"""The benches still run: the smallest variant of each; its output is checked, its speed is not."""
 
 import os
 import re
@@ -24,7 +24,7 @@ def _lab_or_skip() -> Lab:
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    """A name that only this test's machines have; nothing is left of them whatever the bench does."""
+    """A lab name of this test's own; its machines are removed whatever the bench does."""
     found = _lab_or_skip()
     Site(found).down()
     yield found
@@ -52,7 +52,7 @@ def test_the_guides_commands_run_and_can_be_taken_back(lab: Lab) -> None:
 def test_the_fleet_bench_runs_and_ends_with_its_ratios() -> None:
     done = fleet.run(count=3, rounds=1, settings=False)
     assert re.fullmatch(f"fleet first={RATIO} none={RATIO} change={RATIO}", done.ratios())
-    # Else both payloads are the same one.
+    # Otherwise both payloads would be the same.
     assert done.state_bytes[fleet.FULL] > 2 * done.state_bytes[fleet.EMPTY]
 
 
