@@ -1,4 +1,4 @@
-"""One kind of fault at many steps of the way round: first apply, other authorities, remove."""
+"""Injects one kind of fault at many steps of a round of runs: first apply, other authorities, remove."""
 
 import itertools
 import logging
@@ -14,17 +14,17 @@ from tests.faults.tally import Tally
 
 log = logging.getLogger(__name__)
 Round = tuple[Step | None, ...]
-"""A step for each state of ROUTE on the way to which a fault comes; None: the way is gone undisturbed."""
+"""For each state of ROUTE, the step of the run to it that gets the fault, or None for a run without a fault."""
 
 
 def rounds(node: NodeUnderFault, fault: Fault, every: int) -> list[Round]:
-    """Every `every`-th step that the fault fits, of each way, joined to rounds."""
+    """Every `every`-th step of each run that the fault fits, combined into rounds."""
     chosen = [[step for step in node.steps[state] if fault.fits(step)][every // 2 :: every] for state in ROUTE]
     return list(itertools.zip_longest(*chosen))
 
 
 def carry_out(nodes_under_fault: Sequence[NodeUnderFault], fault: Fault, every: int, tally: Tally) -> None:
-    """Put the fault in at every `every`-th step, on all nodes side by side."""
+    """Inject the fault at every `every`-th step, on all nodes in parallel."""
     waiting: queue.SimpleQueue[Round] = queue.SimpleQueue()
     planned = rounds(nodes_under_fault[0], fault, every)
     log.info("%s at %d steps", fault, sum(step is not None for one in planned for step in one))

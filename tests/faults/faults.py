@@ -1,4 +1,4 @@
-"""The faults that are put in at one step of a run."""
+"""The faults that can be injected at one step of a run."""
 
 import contextlib
 import errno
@@ -14,7 +14,7 @@ from tests.faults.steps import CHANGES, TAKES_ROOM, Doing, Step, ancestors, proc
 GONE = 255
 """ssh(1): the connection ended before the command did."""
 MEMORY = ("/tmp/", "/run/")  # noqa: S108 recognised, not written
-"""File systems in memory, which a bad disk does not make read-only."""
+"""File systems in memory, which do not become read-only when a disk fails."""
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,15 @@ class Fault:
 
     name: str
     strikes: Callable[[NodeUnderFault, Doing], int]
-    """Carries it out at a step that is held; the error that the step shall fail with."""
+    """Carries the fault out while a step is held; returns the error with which the step must fail."""
     fits: Callable[[Step], bool] = lambda _: True
-    """Whether it can come at a step at all."""
+    """Whether the fault can happen at a given step."""
     status: int | None = None
-    """How the client must have ended; None: it must only not end well."""
+    """The client's required exit status; None means any failure."""
     lasts: bool = False
-    """Whether it also strikes at every later step that it fits."""
+    """Whether the fault also happens at every later step that it fits."""
     may_end_well: bool = False
-    """Whether the script may be able to do without the step."""
+    """Whether the script may succeed without the step."""
     ends_machine: bool = False
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class Fault:
 
 @dataclass
 class Injection:
-    """A fault on its way to one step."""
+    """A fault that is to happen at one step."""
 
     fault: Fault
     node: NodeUnderFault
@@ -48,7 +48,7 @@ class Injection:
     has_struck: bool = False
 
     def __call__(self, doing: Doing) -> int:
-        """Strike when the step has come."""
+        """Carry the fault out when the run reaches the step."""
         if self.has_struck:
             again = self.fault.lasts and self.fault.fits(doing.step)
             return self.fault.strikes(self.node, doing) if again else 0
@@ -77,7 +77,7 @@ class Injection:
 
 def _kill(pids: list[int]) -> None:
     for pid in pids:
-        # One that its parent's end has ended.
+        # The end of its parent has already ended it.
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     for pid in pids:
@@ -90,7 +90,7 @@ def _kill_shell(_: NodeUnderFault, doing: Doing) -> int:
 
 
 def _kill_session(_: NodeUnderFault, doing: Doing) -> int:
-    # From the step upwards: the shell must not see its child die and go on.
+    # The step's process is killed before the shell, which would otherwise see its child die and continue.
     chain = ancestors(doing.pid)
     above = ancestors(doing.shell)
     connection = connections_above(doing.shell)

@@ -1,4 +1,4 @@
-"""Becomes a machine's own sshd, on a port of its own, with the filter of `interception` on all that it starts.
+"""Becomes an sshd of a machine, on a separate port, with the filter of `interception` on all processes it starts.
 
     intercepted_sshd.py LEADER SOCKET CGROUP... -- COMMAND...
 
@@ -34,7 +34,7 @@ def main() -> None:
         os._exit(0)
     os.setsid()
     listener = install()
-    # From here on each call of CALLS waits for the supervisor, which has to have the descriptor first.
+    # From here on each call of CALLS waits for the supervisor, which must receive the descriptor first.
     socket.send_fds(out, [b"."], [listener])
     out.close()
     os.close(listener)

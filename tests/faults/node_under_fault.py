@@ -1,4 +1,4 @@
-"""A node that faults are put into: a bare machine that looks like K3s's, with its user's files and Debian's store."""
+"""The node that faults are injected into: a bare machine that looks like a K3s node, with a user's own files."""
 
 import os
 import re
@@ -25,7 +25,7 @@ CONFIG = f"{AGENT}/etc/containerd/config.toml"
 HOSTS_TOML = f"{CERTS}/{REGISTRY}/hosts.toml"
 REGISTRIES = "/etc/rancher/k3s/registries.yaml"
 STORE_PARTS = 6
-"""Certificates that the node's own store has: Debian's tool does all that it does, in a tenth of the time."""
+"""The number of certificates in the node's own store: with few, Debian's tool does the same in a tenth of the time."""
 SECRET = "wachtwoord-of-the-user"
 USERS_REGISTRIES = f"""\
 # kept by hand: ask before you change it
@@ -41,8 +41,8 @@ configs:
 """
 USERS_HOSTS = "\n# the office\n192.0.2.7\tmirror.example mirror\n"
 ROUTE = ("two", "rotated", "fresh")
-"""The ways that runs go, each from the state before it and the first from the last: a first apply, one of other
-authorities, remove. So the end of one is the begin of the next."""
+"""The states that runs lead to, each from the one before it and the first from the last: a first apply, an apply with
+other authorities, remove."""
 K3S = (
     "#!/bin/sh\n[ \"$1\" = --version ] || exit 1\necho 'k3s version v1.34.4+k3s1 (faults)'\necho 'go version go1.26'\n"
 )
@@ -50,7 +50,7 @@ K3S = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the client of a run saw."""
+    """The exit status and output that the client of a run received."""
 
     status: int
     stdout: str
@@ -58,7 +58,7 @@ class Outcome:
 
     @property
     def changed(self) -> bool:
-        """Whether the run says that it changed something; fails the test when it did not end well."""
+        """Whether the run reports a change; fails the test if the run failed."""
         assert (self.status, self.stderr) == (0, ""), self
         assert re.fullmatch(r'\{"changed":(true|false),[^\n]*\}\n', self.stdout), self
         return self.stdout.startswith('{"changed":true')
@@ -66,20 +66,20 @@ class Outcome:
 
 @dataclass
 class NodeUnderFault:
-    """One machine, its gate, and what it looks like in each state that it is brought to."""
+    """One machine, its gate, and a snapshot of it in each state."""
 
     machine: Machine
     gate: Gate
     authorities: dict[str, tuple[Authority, ...]]
-    """By the name of the state in which they are trusted."""
+    """The authorities that the node trusts in each state, by the state's name."""
     known_hosts: Path
     states: dict[str, dict[str, Entry]] = field(default_factory=dict)
     steps: dict[str, list[Step]] = field(default_factory=dict)
-    """Those of an undisturbed run to a state from the one before it."""
+    """The steps of a run without faults to each state from the one before it."""
     users: list[str] = field(default_factory=lambda: ["root", "pi"])
 
     def furnish(self) -> None:
-        """Make it a node of its user's."""
+        """Give the machine the files of a K3s node and of its user."""
         machine = self.machine
         machine.write("/usr/local/bin/k3s", K3S, mode=0o755)
         machine.write(
@@ -96,24 +96,24 @@ class NodeUnderFault:
 
     @staticmethod
     def trust(audit: str = "") -> nodes.Trust:
-        """What the program tells every node."""
+        """The settings that the program sends to every node."""
         names = ("registry.cube.local", "registry")
         return nodes.Trust(registry=REGISTRY, address=ADDRESS, names=names, system_trust=True, audit=audit)
 
     def text(self, state: str) -> str:
-        """What is sent to bring the node to a state."""
-        # A `remove` is sent with the settings of the last `apply`, as the engine does.
+        """The input that brings the node to a state."""
+        # Like the engine, a `remove` sends the settings of the last `apply`.
         trusted = self.authorities.get(state) or self.authorities["rotated"]
         bundle = "".join(authority.pem for authority in trusted)
         return render("trust.sh", nodes.settings(self.machine.name, self.trust(), bundle))
 
     @staticmethod
     def verb(state: str) -> str:
-        """By which verb a state is reached."""
+        """The verb that leads to a state."""
         return "remove" if state == "fresh" else "apply"
 
     def start(self, state: str) -> subprocess.Popen[str]:
-        """Begin a run that brings the node to a state, by OpenSSH's client, as root and as another user by turns."""
+        """Start a run that brings the node to a state, with OpenSSH, alternately as root and as another user."""
         user = self.users[0]
         self.users.reverse()
         address = self.machine.place.address
@@ -123,7 +123,7 @@ class NodeUnderFault:
             "StrictHostKeyChecking": "yes",
             "BatchMode": "yes",
             "LogLevel": "ERROR",
-            # The default of today's clients costs a tenth of a second of computing.
+            # The default of current clients costs a tenth of a second of processor time.
             "KexAlgorithms": "curve25519-sha256",
         }
         words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
@@ -139,17 +139,17 @@ class NodeUnderFault:
         )
 
     def finish(self, process: subprocess.Popen[str], text: str | None) -> Outcome:
-        """Send the text and wait for the end; the user's secret must not be in what is printed."""
+        """Send the input and wait for the end; the output must not contain the user's secret."""
         stdout, stderr = process.communicate(text, timeout=120)
         assert SECRET not in stdout + stderr, "the user's password was printed"
         return Outcome(process.returncode, stdout, stderr)
 
     def run(self, state: str) -> Outcome:
-        """Bring the node to a state, undisturbed."""
+        """Bring the node to a state without faults."""
         return self.finish(self.start(state), self.text(state))
 
     def watched_run(self, state: str, on_step: OnStep) -> tuple[Outcome, list[Step]]:
-        """Bring the node to a state with a gate that does something at each step; waits for all of the run to end."""
+        """Bring the node to a state, calling `on_step` at each step; waits until every process of the run has ended."""
         with self.gate.watched(on_step) as watch:
             outcome = self.run(state)
             wait_until(watch.is_over, 60, "the end of every process of the run", pause=0.02)
@@ -157,14 +157,14 @@ class NodeUnderFault:
         return outcome, watch.steps
 
     def power_on(self) -> None:
-        """Boot the machine again and open its gate."""
+        """Boot the machine and open its gate."""
         self.gate.close()
         self.machine.start()
         self.machine.wait_for_ssh()
         self.gate.open()
 
     def recover(self, state: str) -> None:
-        """Have the node in a state by force, after a fault that it did not survive."""
+        """Restore a state from its snapshot, after a fault that the node did not survive."""
         if not self.machine.is_running():
             self.power_on()
         restore(self.machine, self.states[state])
@@ -175,7 +175,7 @@ class NodeUnderFault:
                 path.unlink()
 
     def learn(self) -> None:
-        """Go round undisturbed, and keep what the node looks like in each state and how it got there."""
+        """Run through all states without faults, and store each state's snapshot and steps."""
         self.states["fresh"] = snapshot(self.machine)
         for state in ROUTE:
             outcome, self.steps[state] = self.watched_run(state, lambda _: 0)

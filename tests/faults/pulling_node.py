@@ -1,4 +1,4 @@
-"""A node that pulls: its own containerd, K3s's command, and the distribution project's registry on its LAN."""
+"""A node that can pull: it runs containerd and the `k3s` command, and a registry runs on its LAN."""
 
 import contextlib
 import datetime as dt
@@ -28,12 +28,12 @@ START = f"setsid containerd -c {CONFIG} >/var/log/containerd.log 2>&1 & echo $! 
 
 @dataclass(frozen=True)
 class Puller:
-    """A node with a containerd that runs."""
+    """A node with a running containerd."""
 
     node: NodeUnderFault
 
     def proof(self, trusted: Sequence[Authority], audit: str) -> Outcome:
-        """Run the pull proof on it; another `audit` is another image."""
+        """Run the pull proof on the node; a different `audit` gives a different image."""
         trust = self.node.trust(audit)
         args = PullProofArgs(
             nodes=(), trust=trust, port=PORT, service="docker-registry/registry-service", bundle_pem="",
@@ -46,17 +46,17 @@ class Puller:
         return self.node.finish(self.node.start("proof"), text)
 
     def pull(self, image: str) -> subprocess.CompletedProcess[str]:
-        """Have its containerd pull an image."""
+        """Pull an image with the node's containerd."""
         return self.node.machine.run(["k3s", "crictl", "pull", image], check=False)
 
     def digest(self, outcome: Outcome) -> str:
-        """What a proof pulled."""
+        """The image that a proof pulled."""
         return str(json.loads(outcome.stdout)["digest"])
 
 
 @contextlib.contextmanager
 def pulling(node: NodeUnderFault) -> Iterator[Puller]:
-    """Give a node a containerd, within the block."""
+    """Run a containerd on a node while the block runs."""
     machine = node.machine
     before = inside(machine, CONFIG).read_bytes()
     for name, program in toolchain.ensure(PROGRAMS).items():

@@ -1,4 +1,4 @@
-"""Certificates that are not valid at the time that a node's clock shows, on a node with a containerd that runs."""
+"""Certificates that are not valid at the time of the node's clock, on a node with a running containerd."""
 
 import datetime as dt
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Runs that are cut off: the shell, all of its session, its connection, the machine's power."""
+"""Runs that are cut off: by the end of the shell, its session, its connection or the machine."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A connection that ends while the script is still on its way: nothing of it may run."""
+"""A connection that ends before the whole script has arrived: no part of the script may run."""
 
 import pytest
 

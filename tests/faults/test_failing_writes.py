@@ -1,4 +1,4 @@
-"""Writes that fail: each one by itself, and file systems that are full, read-only or hold an immutable file."""
+"""Failing writes: each single one, and file systems that are full, read-only or contain an immutable file."""
 
 import contextlib
 import subprocess

@@ -1,4 +1,4 @@
-"""Two runs at once on one node: the second comes while the first is held at a step, which then ends or dies."""
+"""Two simultaneous runs on a node: the second starts while the first is held at a step, where it then ends or dies."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from tests.faults.steps import Doing, Step, process
 from tests.faults.tally import Tally
 
 MEETINGS = [("two", "two"), ("two", "rotated"), ("two", "fresh"), ("rotated", "fresh"), ("fresh", "two")]
-"""What the first run does, and what the second."""
+"""The action of the first run, and that of the second."""
 BEGIN = {"two": "fresh", "rotated": "two", "fresh": "rotated"}
 EVERY = 307
 EVERY_OF_ALL = 31
@@ -23,7 +23,7 @@ EVERY_OF_ALL = 31
 
 
 class Meeting:
-    """A first run that is held at a step until a second one waits for it."""
+    """A first run, held at a step until a second one waits for it."""
 
     def __init__(self, node: NodeUnderFault, step: Step) -> None:
         self.node = node
@@ -40,7 +40,7 @@ class Meeting:
         return 0
 
     def run(self, first: str, second: str, *, first_dies: bool) -> tuple[Outcome, Outcome]:
-        """Both runs; how each ended."""
+        """Run both and return their outcomes."""
         node = self.node
         with node.gate.watched(self) as watch:
             one = node.start(first)
@@ -65,7 +65,7 @@ class Meeting:
 
 
 def _held_steps(node: NodeUnderFault, state: str, *, every_step: bool) -> list[Step]:
-    """Steps of a run that are taken while it has the lock."""
+    """The steps of a run during which it holds the lock."""
     steps = node.steps[state]
     taken = next(
         place for place, step in enumerate(steps) if step.call.startswith("symlink") and "lock" in step.paths[0]
@@ -103,7 +103,7 @@ def test_two_runs_at_once_end_as_one_after_the_other(
             if not first_dies:
                 assert ends[0].changed
             if first_dies and second == BEGIN[first]:
-                # It depends on how far the first had come.
+                # Whether the second changes anything depends on how far the first got.
                 assert ends[1].status == 0, ends
             else:
                 assert ends[1].changed == (first_dies or first != second)
