@@ -1,4 +1,4 @@
-"""The fields of a `connection` input. No heavy import here: every run reads it, few connect."""
+"""The fields of a `connection` input. It has no heavy imports, since every run needs it and few connect."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -13,7 +13,7 @@ FIELDS: Final = (
     "privateKeyPassword",
     "agentSocketPath",
 )
-"""What a connection and its proxy may hold; a connection also holds `proxy`."""
+"""The fields of a connection and of its proxy; a connection also has `proxy`."""
 
 
 def with_defaults(connection: Mapping[str, Any]) -> dict[str, Any]:

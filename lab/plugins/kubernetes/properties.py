@@ -21,7 +21,7 @@ class Properties:
 
     @classmethod
     def of(cls, wire: Struct) -> "Properties":
-        """From the engine."""
+        """The properties that the engine sent."""
         values = PropertyValue.unmarshal_map(wire)
         return cls(to_plain(values), marked_paths(values))
 
@@ -31,5 +31,5 @@ class Properties:
         return cls(obj, secret_paths(obj, secrets))
 
     def wire(self) -> Struct:
-        """For the engine."""
+        """The form in which the engine receives the properties."""
         return PropertyValue.marshal_map(from_plain(self.plain, self.secrets))

@@ -1,4 +1,4 @@
-"""The provider's operations on objects, free of the engine's protocol (`servicer` speaks that)."""
+"""The provider's operations on objects, independent of the engine's protocol (which `servicer` implements)."""
 
 import threading
 import time
@@ -29,7 +29,7 @@ from lab.plugins.values import has_unknown
 _WAIT_FOR: Final = "pulumi.com/waitFor"
 _PROPAGATION: Final = "pulumi.com/deletionPropagationPolicy"
 _CREATE_PAUSES: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
-"""Pauses in seconds before a create is tried again, when its namespace or kind is not there yet."""
+"""Pauses in seconds before a create is tried again because its namespace or kind does not exist yet."""
 
 
 @final
@@ -42,7 +42,7 @@ class KubernetesProvider:
         self._cluster = Cluster(self._settings)
 
     def configure(self, inputs: Properties) -> None:
-        """Take the provider's inputs; contacts nothing."""
+        """Store the provider's inputs, without contacting the cluster."""
         self._settings = Settings.of(inputs.plain)
         self._cluster = Cluster(self._settings)
 
@@ -107,11 +107,11 @@ class KubernetesProvider:
         except (UnreachableError, UnknownKindError):
             return news
         except ApiError as error:
-            # What only the real run can tell: a namespace still to be made, an object to be replaced, no permission.
+            # Only the real run can decide these: a namespace not yet created, an object to be replaced, no permission.
             if error.namespace_is_missing or error.code == HTTPStatus.FORBIDDEN or error.reason == "AlreadyExists":
                 return news
             raise not_created(urn, error) from error
-        # A status that is there but empty would make a program stumble that reads it in a preview.
+        # An empty status would break programs that read it in a preview.
         return checkpoint({key: value for key, value in live.items() if key != "status"}, news, {})
 
     def _created(self, client: Client, urn: str, body: Object, say: Say) -> Object:
@@ -274,12 +274,12 @@ class KubernetesProvider:
 
 
 def provider_problems(inputs: Properties) -> dict[str, str]:
-    """What of a provider's inputs is not covered, by property."""
+    """The provider's inputs that the stand-in does not support, by property."""
     return settings.problems(inputs.plain)
 
 
 def _now(client: Client, kind: Kind, live: Object) -> Object:
-    """The object as it is after a failed update, or as it was before where that cannot be told."""
+    """The object after a failed update, or its last known version if it cannot be read."""
     try:
         return client.find(kind, naming.namespace_of(live), naming.name_of(live)) or live
     except (ApiError, UnreachableError):

@@ -1,4 +1,4 @@
-"""What of an object is secret, in its inputs and in its outputs."""
+"""The secret fields of an object, in its inputs and in its outputs."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final

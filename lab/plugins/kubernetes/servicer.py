@@ -36,7 +36,7 @@ from lab.plugins.values import render_path
 Result = TypeVar("Result")
 
 _THREADS: Final = ThreadPoolExecutor(max_workers=64, thread_name_prefix="operation")
-"""As many operations at once as an engine may ask for: most of their time they wait."""
+"""The number of simultaneous operations, as many as an engine may request: they mostly wait."""
 _LOG: Final = logging.getLogger(__name__)
 
 _KINDS: Final = {
@@ -50,7 +50,7 @@ _KINDS: Final = {
 
 
 class KubernetesServicer(ProviderServicer):
-    """Serves one provider; setting `cancelled` ends whatever it waits for."""
+    """Serves one provider; setting `cancelled` ends all its waits."""
 
     def __init__(self, args: list[str], version: str, engine_address: str, cancelled: threading.Event) -> None:
         super().__init__(args, version, _Unused(), engine_address)
@@ -78,7 +78,7 @@ class KubernetesServicer(ProviderServicer):
         return provider_pb2.DiffResponse(changes=some, diffs=found.changed, replaces=found.replacing)
 
     async def configure(self, request: Any, context: Any) -> Any:
-        """Take the provider's options; the cluster is contacted when first needed."""
+        """Store the provider's options; the cluster is contacted when first needed."""
         del context
         self._kubernetes.configure(Properties.of(request.args))
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
@@ -168,14 +168,14 @@ class KubernetesServicer(ProviderServicer):
         return empty_pb2.Empty()
 
     async def invoke(self, request: Any, context: Any) -> Any:
-        """Functions belong to what is left out."""
+        """Refuse functions, which the stand-in does not support."""
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, _not_covered(request.tok))
 
     async def construct(self, request: Any, context: Any) -> Any:
-        """Components (charts, YAML groups) belong to what is left out."""
+        """Refuse components (charts, YAML groups), which the stand-in does not support."""
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, _not_covered(request.type))
 
-    # The protocol's names.
+    # These names are given by the protocol.
     Cancel = cancel
     CheckConfig = check_config
     DiffConfig = diff_config
@@ -190,7 +190,7 @@ class KubernetesServicer(ProviderServicer):
     Construct = construct
 
     def _say(self, urn: str) -> Say:
-        """Progress lines of one resource, from whichever thread works at it."""
+        """A function that shows progress lines of one resource, from any thread."""
         loop = asyncio.get_running_loop()
 
         def say(message: str, *, warning: bool = False) -> None:
@@ -201,11 +201,11 @@ class KubernetesServicer(ProviderServicer):
 
 
 class _Unused(Provider):
-    """The base class wants a provider; every operation that would use it is overridden."""
+    """A placeholder for the provider that the base class requires; every operation that would use it is overridden."""
 
 
 async def _run(context: Any, operation: Callable[[], Result]) -> Result:
-    """Run an operation in a thread; its errors become the protocol's."""
+    """Run an operation in a thread and convert its errors to those of the protocol."""
     try:
         return await asyncio.get_running_loop().run_in_executor(_THREADS, operation)
     except PartialError as error:
@@ -234,7 +234,7 @@ def _partial(error: PartialError) -> grpc.Status:
 
 
 class _Status:
-    """An error with details, in the form that grpc asks for (its own type is abstract)."""
+    """An error with details, in the form that grpc requires (its own type is abstract)."""
 
     code = grpc.StatusCode.UNKNOWN
 

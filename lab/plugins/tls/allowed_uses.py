@@ -1,4 +1,4 @@
-"""The names of `allowedUses`. No heavy import here: inputs are checked on every run, certificates are made rarely."""
+"""The names of `allowedUses`. It has no heavy imports: every run checks inputs, few runs create certificates."""
 
 from typing import Final
 
@@ -13,7 +13,7 @@ KEY_USAGES: Final = {
     "encipher_only": "encipher_only",
     "decipher_only": "decipher_only",
 }
-"""Upstream's name to the flag of RFC 5280's key usage, as `cryptography` calls it."""
+"""Upstream's name for each key usage of RFC 5280, and the name of its flag in `cryptography`."""
 
 EXTENDED: Final = {
     "any_extended": "2.5.29.37.0",
@@ -31,7 +31,7 @@ EXTENDED: Final = {
     "microsoft_commercial_code_signing": "1.3.6.1.4.1.311.2.1.22",
     "microsoft_kernel_code_signing": "1.3.6.1.4.1.311.61.1.1",
 }
-"""Upstream's name to the object identifier of the extended key usage."""
+"""Upstream's name for each extended key usage, and its object identifier."""
 
 NAMES: Final = tuple(sorted((*KEY_USAGES, *EXTENDED)))
 """Every name that `allowedUses` may hold."""

@@ -1,4 +1,4 @@
-"""Each resource made from its checked inputs. Imports `cryptography`, so the provider imports this when it must."""
+"""Creates each resource from its checked inputs. It imports `cryptography`, so the provider imports it when needed."""
 
 import hashlib
 from collections.abc import Callable, Mapping
