@@ -1,4 +1,4 @@
-"""How the tests of the product and of the lab are spread over workers: which must stay together, which begin first."""
+"""Distributes the tests of the product and of the lab over workers: some must stay together, the longest begin first."""
 
 import os
 from pathlib import Path
@@ -25,7 +25,7 @@ SEARCHES = HERE / "tests/lab/test_secrets.py"
 
 
 def pytest_configure() -> None:
-    """Let no umask of the user's decide what machines and nodes made here may read."""
+    """Set the umask, so that the user's own does not decide which files machines and nodes may read."""
     os.umask(0o022)
 
 
@@ -36,7 +36,7 @@ def _group(path: Path) -> str | None:
 
 
 def _scope(node_id: str) -> str:
-    """What a test must stay together with: its group, or nothing but itself."""
+    """The name that a test shares with those that must run on the same worker: its group, or else its own name."""
     return _group(HERE / node_id.partition("::")[0]) or node_id
 
 
@@ -51,7 +51,7 @@ def _mark_lab(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest group, and search for secrets only when all has run that may show one."""
+    """Begin with the longest group, and search for secrets only after every test that may reveal one."""
     _mark_lab(items)
     names = list(GROUPS)
 
@@ -63,9 +63,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class _Groups(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
-    """Hands out whole groups, and the other tests one by one.
+    """Assigns whole groups to workers, and the other tests one by one.
 
-    pytest-xdist's own `--dist loadgroup` marks node ids in a way that pytest 9.2 no longer takes notice of.
+    pytest-xdist's own `--dist loadgroup` marks node IDs in a way that pytest 9.2 ignores.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -73,6 +73,6 @@ class _Groups(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """Spread tests by our groups, in the order of `pytest_collection_modifyitems`."""
+    """Distribute tests by these groups, in the order of `pytest_collection_modifyitems`."""
     config.option.loadscopereorder = False
     return _Groups(config, log)

@@ -1,4 +1,4 @@
-"""Runs a stand-in plugin for the engine: the SDK's server with plain error messages, a log and an end with the engine."""
+"""Runs a stand-in plugin for the engine: the SDK's server with plain errors and a log; it ends with the engine."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""TCP ports of loopback for servers that tests start, and for servers that must not be there."""
+"""TCP ports on loopback for servers that tests start, and ports without a server."""
 
 import contextlib
 import socket
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nobody listens on, for servers that cannot choose one by themselves."""
+    """Different unused ports, for servers that cannot choose one themselves."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [one.getsockname()[1] for one in sockets]
@@ -14,7 +14,7 @@ def free_ports(count: int) -> list[int]:
 
 @contextlib.contextmanager
 def closed_port() -> Iterator[int]:
-    """A port that refuses connections for as long as the block runs: it is taken, so that nobody comes to listen."""
+    """A port that refuses connections while the block runs: it is bound, so that no other server can listen on it."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]

@@ -1,4 +1,4 @@
-"""An engine with the lab's own plugins, for tests that hold these to what upstream's do."""
+"""An engine with the lab's stand-in plugins, for tests that check that they behave like upstream's."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ def engine_with_stand_ins(state: Path) -> Engine:
     """The real CLI with the stand-ins in `state`, whatever plugins the user of this computer has."""
     made = replace(Engine.at(state), cache=state / "cache")
     store = PluginStore(made.home, made.venv, made.cache, [])
-    # What the engine would make by itself looks into the user's own Pulumi home too.
+    # The engine's default store would also search the user's own Pulumi home.
     made.__dict__["_store"] = store
     for plugin in store.wanted():
         refuse(made.cache, plugin)
@@ -20,7 +20,7 @@ def engine_with_stand_ins(state: Path) -> Engine:
 
 
 def refuse(cache: Path, plugin: Plugin) -> None:
-    """Record a refused download, so that none is tried."""
+    """Record a refused download, so that the store does not try one."""
     folder = cache / "refused-plugins"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / plugin.folder).touch()

@@ -12,7 +12,7 @@ from .program import Program
 
 @pytest.fixture(scope="session")
 def deployed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
-    """The program's stack on the lab, brought about once; every test leaves it as the committed stack file says."""
+    """The program's stack on the lab, deployed once; every test restores the state of the committed stack file."""
     engine = Engine.of(lab)
     engine.ensure_stack(STACK)
     engine.install_plugins()

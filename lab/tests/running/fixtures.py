@@ -1,4 +1,4 @@
-"""Machines and clusters for tests: started when the first test asks, taken down after the last."""
+"""Running machines and clusters, started for the first test that needs them and removed after the last."""
 
 import os
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ KEEP = bool(os.environ.get("K3S_REGISTRY_KEEP_LAB"))
 
 @pytest.fixture(scope="session")
 def kernel_settings_before() -> dict[Path, str]:
-    """What the kubelet would change on this computer, were it let, as it was before a kubelet ran."""
+    """The values of this computer's kernel settings that a kubelet would change, read before a kubelet runs."""
     return {path: path.read_text() for path in map(Path, ("/proc/sys/vm/overcommit_memory", "/proc/sys/kernel/panic"))}
 
 
 @pytest.fixture(scope="session")
 def lab(kernel_settings_before: dict[Path, str]) -> Iterator[Lab]:
-    """A lab of three machines with their cluster, shared by all tests; a test leaves it as it found it."""
+    """A lab of three machines with their cluster, shared by all tests; every test restores its state."""
     del kernel_settings_before  # must have been read
     found = Lab(NAME)
     try:
@@ -46,7 +46,7 @@ def cube01(lab: Lab) -> Machine:
 
 @pytest.fixture
 def fleeting_lab() -> Iterator[Lab]:
-    """A lab for one test to take down in its own way."""
+    """A lab for one test, which starts and stops it itself."""
     lab = Lab(f"{NAME[:10]}fleet")
     lifecycle.down(lab)
     yield lab
@@ -55,7 +55,7 @@ def fleeting_lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def bare_lab() -> Iterator[Lab]:
-    """Two machines without Kubernetes, for one file's tests, which may do with them what they like."""
+    """Two machines without Kubernetes for the tests of one file, which may change them freely."""
     found = Lab(f"{NAME}bare"[:15])
     lifecycle.down(found)
     try:
@@ -67,6 +67,6 @@ def bare_lab() -> Iterator[Lab]:
 
 @pytest.fixture
 def bare_machines(bare_lab: Lab) -> list[Machine]:
-    """The bare lab's machines, put back to work if the last test ended one."""
+    """The bare lab's machines, started again if the last test stopped one."""
     lifecycle.up(bare_lab, count=2, bare=True)
     return machines(bare_lab)

@@ -1,4 +1,4 @@
-"""What a lab leaves on a computer."""
+"""The traces that a lab can leave on a computer."""
 
 from pathlib import Path
 
@@ -17,13 +17,13 @@ def _interfaces() -> set[str]:
 
 
 BEFORE = _interfaces()
-"""Before any test: a computer may have an interface of the same name itself."""
+"""The interfaces before any test, since the computer itself may have one of the same name."""
 NAMES = {network.BRIDGE, *(MachineName(index).name for index in range(MAX_MACHINES))}
-"""Of the ends of all cables of a lab; none may be seen outside its namespaces."""
+"""The names of a lab's network interfaces, none of which may be visible outside its namespaces."""
 
 
 def leftovers(lab: Lab) -> dict[str, list[str]]:
-    """All that a lab can leave on a computer, by kind; empty values when it left nothing."""
+    """Everything that the lab has left on this computer, by kind; all values are empty if it left nothing."""
     processes = [str(pid) for group in cgroups.groups(lab) for pid in group.processes()]
     folders = [str(root / cgroups.PARENT / lab.name) for root in cgroups.hierarchies()]
     return {

@@ -1,4 +1,4 @@
-"""ssh(1) from the LAN, with the lab's agent and the published host keys and nothing of the user's."""
+"""ssh(1) on the LAN, with the lab's agent and the published host keys, without the user's settings."""
 
 import os
 import subprocess
