@@ -1,4 +1,4 @@
-"""Distributes the tests of the product and of the lab over workers: some must stay together, the longest begin first."""
+"""Distributes all tests over workers: some must stay together, and the longest begin first."""
 
 import os
 from pathlib import Path

@@ -3,13 +3,11 @@
 import contextlib
 import datetime as dt
 import fcntl
-import json
 import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lab import cache, cgroups, inventory, needs, network, ssh_agent, toolchain
@@ -17,36 +15,18 @@ from lab.addons import metallb_manifest
 from lab.api import ANY_AGE, Api, Fresh, delete_node
 from lab.base_tree import ensure_base_tree
 from lab.cluster import ADDON_BINARIES, NODE_BINARIES, Cluster, ensure_images, ensure_layer
-from lab.machines import NSPAWN_RUN, Machine, machines, mounts_below, unmount_below
+from lab.machines import NSPAWN_RUN, Machine, machines
+from lab.mounts import mounts_below, unmount_below
 from lab.packages import ensure_packages
 from lab.progress import step
 from lab.settings import DEFAULT_MACHINES, MAX_MACHINES, STATE_ROOT, Lab, LabError, MachineName
+from lab.shape import Shape
 
 READY_SECONDS = 180.0
 POLL_SECONDS = 0.2
 WORKLOADS = {"metallb-system/controller", "metallb-system/speaker", "kube-system/local-path-provisioner"}
 COREDNS_WORKLOAD = "kube-system/coredns"
 POOL = "/apis/metallb.io/v1beta1/namespaces/metallb-system/ipaddresspools/lan"
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The options with which a lab was started; its state stores them."""
-
-    bare: bool = False
-    coredns: bool = True
-
-    @classmethod
-    def of(cls, lab: Lab) -> "Shape | None":
-        """The shape of the lab that was started under this name, or None."""
-        try:
-            return cls(**json.loads((lab.state / "shape.json").read_text()))
-        except (OSError, ValueError, TypeError):
-            return None
-
-    def keep(self, lab: Lab) -> None:
-        """Store the shape in the lab's state."""
-        (lab.state / "shape.json").write_text(json.dumps(asdict(self)))
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lab import network
 from lab.cgroups import Group
+from lab.mounts import mounts_below, unmount_below
 from lab.pki import host_key_line, host_key_pem
 from lab.settings import LAB_FOLDER, Lab, LabError, MachineName
 
@@ -28,22 +29,6 @@ BOOT_SECONDS = 30.0
 STOP_SECONDS = 40.0
 POWEROFF = signal.SIGRTMIN + 4  # systemd(1): PID 1 powers the machine off on this signal
 NSPAWN_RUN = Path("/run/systemd/nspawn")
-
-
-def mounts_below(folder: Path) -> list[Path]:
-    """The mount points at or below `folder`, innermost first."""
-    found = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        point = Path(line.split()[4].replace("\\040", " "))
-        if point == folder or folder in point.parents:
-            found.append(point)
-    return found[::-1]
-
-
-def unmount_below(folder: Path) -> None:
-    """Unmount everything at or below `folder`."""
-    for point in mounts_below(folder):
-        subprocess.run(["umount", "--lazy", str(point)], check=False, capture_output=True)
 
 
 def _status(pid: int) -> dict[str, str]:

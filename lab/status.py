@@ -2,9 +2,9 @@
 
 from lab import needs, network
 from lab.api import Api
-from lab.lifecycle import Shape
 from lab.machines import machines
 from lab.settings import REGISTRY_ADDRESS, REGISTRY_HOST, REGISTRY_PORT, Lab, LabError
+from lab.shape import Shape
 
 
 def describe(lab: Lab) -> str:

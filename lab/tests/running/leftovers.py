@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from lab import cgroups, network
-from lab.machines import mounts_below
+from lab.mounts import mounts_below
 from lab.settings import MAX_MACHINES, Lab, MachineName
 
 NOTHING: dict[str, list[str]] = {

@@ -10,8 +10,10 @@ import pytest
 
 from lab import cgroups, lifecycle, network, status
 from lab.cgroups import Group
-from lab.machines import Machine, unmount_below
+from lab.machines import Machine
+from lab.mounts import unmount_below
 from lab.settings import PROJECT, Lab, LabError, MachineName
+from lab.shape import Shape
 from lab.ssh_agent import ensure_agent
 from lab.tests.waiting import wait_until
 
@@ -170,6 +172,6 @@ def test_a_lab_started_by_half_is_finished_by_the_next_up(fleeting_lab: Lab, mon
 
 def test_a_bare_request_for_a_lab_with_kubernetes_is_refused(fleeting_lab: Lab) -> None:
     fleeting_lab.state.mkdir(parents=True)
-    lifecycle.Shape(bare=False).keep(fleeting_lab)
+    Shape(bare=False).keep(fleeting_lab)
     with pytest.raises(LabError, match="was started with Kubernetes"):
         lifecycle.up(fleeting_lab, bare=True)
