@@ -32,7 +32,7 @@ def _daemon(wanted: int, ready: int, observed: int = 1) -> dict[str, Any]:
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[dict[str, Any]]]:
-    """What the API server lists, by path."""
+    """The API server's lists, by path."""
     listed: dict[str, list[dict[str, Any]]] = {}
     monkeypatch.setattr(Api, "items", lambda _, path: listed.get(path, []))
     return listed

@@ -52,6 +52,6 @@ def test_a_layer_holds_programs_and_units_and_is_made_once(tmp_path: Path, monke
     layer = cluster.ensure_layer({"k3s": program})
     assert (layer / "usr/local/bin/kubectl").read_text() == "program"
     assert {path.name for path in (layer / "etc/systemd/system").iterdir()} >= {"k3s.service", "k3s-agent.service"}
-    # Linked, not copied: it is the biggest file of all, and every machine sees it.
+    # The file is linked, not copied, since it is the largest one and every machine has it.
     assert (layer / "usr/local/bin/k3s").samefile(program)
     assert cluster.ensure_layer({"k3s": program}) == layer

@@ -25,7 +25,7 @@ def _made(path: Path, hours_ago: float) -> Path:
 
 
 def _makings(root: Path, kind: str, prefix: str = "") -> list[Path]:
-    """Three makings of one thing, the newest first."""
+    """Three builds of one kind, the newest first."""
     return [_made(root / kind / f"{prefix}{number:016x}", hours) for number, hours in enumerate((2, 3, 4))]
 
 

@@ -1,4 +1,4 @@
-"""Product and lab know each other by the command line alone, so that either can be lifted out of this repository."""
+"""Product and lab do not import each other, so that either can be moved to a repository of its own."""
 
 import ast
 from collections.abc import Iterator

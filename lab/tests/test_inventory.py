@@ -10,7 +10,7 @@ from lab.settings import Lab
 
 @pytest.fixture
 def states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder in place of the labs' own, and no cgroups or namespaces of any lab."""
+    """An empty directory in place of the labs' state, and no cgroups or namespaces of any lab."""
     monkeypatch.setattr(inventory, "STATE_ROOT", tmp_path)
     monkeypatch.setattr("lab.settings.STATE_ROOT", tmp_path)
     monkeypatch.setattr(cgroups, "lab_names", set)

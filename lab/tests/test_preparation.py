@@ -1,4 +1,4 @@
-"""What `python -m lab prepare` has ready for the tests, here and where the lab cannot be carried."""
+"""What `python -m lab prepare` prepares for the tests, on computers that can carry the lab and on others."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from lab.settings import LabError
 
 
 class Record:
-    """What was asked for."""
+    """Records the requested packages and programs."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *lacks: Lack) -> None:
         self.said: list[str] = []

@@ -18,7 +18,7 @@ class Terminal(io.StringIO):
 
 
 class Clock:
-    """Time that passes only when told."""
+    """A clock that only moves when the test moves it."""
 
     def __init__(self) -> None:
         self.now = 100.0

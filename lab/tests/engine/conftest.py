@@ -56,7 +56,7 @@ class Stack:
     record: Path
 
     def pulumi(self, *args: str, environment: Mapping[str, str] | None = None) -> CompletedProcess[str]:
-        """Run the CLI; `--stack` comes by itself, before a `--`."""
+        """Run the CLI; `--stack` is added, before a `--`."""
         end = args.index("--") if "--" in args else len(args)
         return self.engine.run(
             [*args[:end], "--stack", STACK, "--non-interactive", "--color", "never", *args[end:]],
@@ -83,13 +83,13 @@ class Stack:
 
     @property
     def recorded(self) -> str:
-        """What delete commands have written."""
+        """The output of the delete commands."""
         return self.record.read_text() if self.record.exists() else ""
 
 
 @dataclass(frozen=True)
 class Snapshots:
-    """The tiny project with its stack file, and what the backend holds before and after the first `up`."""
+    """The tiny project with its stack file, and copies of the backend before and after the first `up`."""
 
     project: Path
     fresh: Path
@@ -122,7 +122,7 @@ def snapshots(engine: Engine, server: InProcessServer, tmp_path_factory: pytest.
 
 
 def restored(backend: Path, snapshots: Snapshots, engine: Engine, server: InProcessServer, folder: Path) -> Stack:
-    """A stack of the test's own in a copy of `backend`; its deletes write to `RECORD`."""
+    """A stack of the test's own in a copy of `backend`; its delete commands write to `RECORD`."""
     project = folder / "tiny"
     shutil.copytree(snapshots.project, project)
     shutil.rmtree(engine.backend, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A CLI that is told to stop must be let finish: only then does it save the state and give back its lock."""
+"""An interrupted CLI must be allowed to finish: only then does it save the state and release its lock."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ echo "$@" >>"$PULUMI_HOME/calls"
 
 @pytest.fixture(autouse=True)
 def interruptible() -> Iterator[None]:
-    """A shell starts what it puts into the background deaf to interrupts, and children inherit that."""
+    """Restore the handling of interrupts: a shell makes background jobs, and so their children, ignore them."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -47,7 +47,7 @@ def fake(tmp_path: Path) -> Callable[[str], Engine]:
 
 
 def _interrupt_when(path: Path) -> None:
-    """Do as a terminal does on Ctrl-C: tell the CLI and, a moment later in Python, this process."""
+    """Send SIGINT to the CLI and then to this process, as a terminal does on Ctrl-C."""
     while not path.exists():
         time.sleep(0.02)
     child = Path(f"/proc/self/task/{threading.main_thread().native_id}/children").read_text().split()

@@ -26,7 +26,7 @@ def new_store(folder: Path) -> PluginStore:
 
 
 def install(store: PluginStore, folder: Path, cli: str = REFUSING) -> tuple[dict[str, Origin], int]:
-    """The origins, and how often the command line was asked."""
+    """The origins, and the number of calls of the CLI."""
     pulumi, calls = folder / "pulumi", folder / "calls"
     pulumi.write_text(cli)
     pulumi.chmod(0o755)

@@ -1,4 +1,4 @@
-"""One provider operation at a time, with plain dicts in and out, as the engine would ask for it."""
+"""Calls one provider operation at a time, as the engine would, with plain dicts as input and output."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from lab.plugins import values
 
 @dataclass(frozen=True)
 class Answer:
-    """What an operation returned: the state in plain values and the paths in it that are secret."""
+    """The result of an operation: the state in plain values, and its secret paths."""
 
     id: str
     state: dict[str, Any]
@@ -20,7 +20,7 @@ class Answer:
 
 
 def urn(kind: str) -> str:
-    """A URN as in the product, whose resources all belong to a component."""
+    """A URN as the product's resources have it: each belongs to a component."""
     return f"urn:pulumi:test::project::k3s-registry:index:Nodes${kind}::thing"
 
 

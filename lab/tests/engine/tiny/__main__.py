@@ -1,4 +1,4 @@
-"""An authority with a certificate, a command on a machine and one here: each knob of the tests is a config key."""
+"""An authority with a certificate, a remote command and a local one; the tests change it through config keys."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ config = pulumi.Config()
 
 
 def quiet_hook(args: pulumi.ErrorHookArgs) -> bool:
-    """Say which resource failed and why; do not retry."""
+    """Log which resource failed and why, without a retry."""
     pulumi.log.warn(f"hook: {args.name} failed to {args.failed_operation}: {args.errors[0].splitlines()[0]}")
     return False
 

@@ -1,4 +1,4 @@
-"""Remote commands against an in-process server that runs for as long as each takes."""
+"""Remote commands against an in-process server, which runs only during the command."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from lab.tests.plugins.command.ssh_servers import InProcessServer, RecordedLog
 
 
 def run_on(server: InProcessServer, inputs: Mapping[str, Any], **connection: Any) -> dict[str, Any]:
-    """Create a command on `server`, which runs for as long."""
+    """Create a command on `server`, which runs only during the command."""
 
     async def body() -> dict[str, Any]:
         async with server.running():

@@ -1,4 +1,4 @@
-"""SSH servers of the command plugin's tests: one in this process, and OpenSSH's own."""
+"""SSH servers for the command plugin's tests: one in this process, and OpenSSH's sshd."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ SSHD_PATH = os.pathsep.join(["/usr/sbin", "/usr/local/sbin", os.environ.get("PAT
 
 
 class RecordedLog(EngineLog):
-    """An engine's log that keeps what it is told."""
+    """An engine's log that records its messages."""
 
     def __init__(self) -> None:
         super().__init__("127.0.0.1:0")
@@ -190,12 +190,12 @@ class OpenSshServer:
 
 
 def sshd_command(folder: Path) -> tuple[list[str], Path] | None:
-    """How to run sshd, the installed one or else the machines' own, and the name that it knows `folder` by."""
+    """The command of sshd, the installed one or else the machines' own, and the path under which it sees `folder`."""
     installed = shutil.which("sshd", path=SSHD_PATH)
     if installed:
         return [installed, "-D", "-e", "-f", str(folder / "sshd_config")], folder
     wanted = base_tree.tree_path()
-    # A tree of an earlier state of the lab will do as well.
+    # A tree that an earlier version of the lab built works too.
     trees = [tree for tree in (wanted, *wanted.parent.glob("[!.]*")) if (tree / "usr/sbin/sshd").exists()]
     if os.getuid() == 0 and trees and shutil.which("unshare"):
         script = Path(__file__).with_name("sshd-in-tree.sh")

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs the sshd of a root file system that is not this machine's: sshd-in-tree.sh TREE FOLDER. sshd sees FOLDER as /mnt.
-# The caller gives it a mount namespace of its own, which takes the mounts away in the end; TREE itself stays as it is.
+# The caller starts it in a mount namespace of its own, whose end removes the mounts; TREE itself does not change.
 set -eu
 tree=$1
 folder=$2

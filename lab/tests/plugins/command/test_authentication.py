@@ -65,7 +65,7 @@ def test_a_refused_password_names_the_methods_that_were_tried() -> None:
 
 @contextlib.asynccontextmanager
 async def agent_with(key: asyncssh.SSHKey | None, folder: Path) -> AsyncIterator[str]:
-    """A real ssh-agent that holds `key`; its socket."""
+    """Run a real ssh-agent that holds `key`; yields its socket."""
     path = str(folder / "agent.sock")
     process = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)  # noqa: ASYNC220  # short
     try:

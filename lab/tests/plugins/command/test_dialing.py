@@ -94,7 +94,7 @@ def test_attempts_pause_a_tenth_of_a_second_and_half_as_much_again(refusing_port
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port that drops new connections, as a dead address does: nobody accepts, and the queue is full."""
+    """A port that drops new connections, as an unused address does: its queue is full and never emptied."""
     with socket.socket() as listening, contextlib.ExitStack() as waiting:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)
@@ -111,7 +111,7 @@ def test_a_silent_address_times_out_after_the_time_per_dial(silent_port: int) ->
     start = time.monotonic()
     text = failure_on(InProcessServer(), {"create": "true"}, port=silent_port, perDialTimeout=1, dialErrorLimit=1)
     assert text == f"after 1 failed attempts: dial tcp 127.0.0.1:{silent_port}: i/o timeout"
-    # The kernel's own patience would be two minutes.
+    # The kernel's own time limit would be two minutes.
     assert 2 <= time.monotonic() - start < 60
 
 

@@ -1,4 +1,4 @@
-"""How the stand-in for the Kubernetes plugin waits: limits, silence of the API server, what it says meanwhile."""
+"""How the stand-in for the Kubernetes plugin waits: time limits, an unresponsive API server, and progress messages."""
 
 import threading
 from typing import Any, cast
@@ -17,7 +17,7 @@ POD: Object = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "nam
 
 
 class Server:
-    """Answers as told, the last answer for ever; an exception is raised."""
+    """Returns the given answers, repeating the last one; an exception among them is raised."""
 
     def __init__(self, *answers: Object | Exception | None) -> None:
         self._answers = list(answers)
@@ -35,7 +35,7 @@ class Server:
 
 
 class Lines:
-    """What was said."""
+    """The progress messages."""
 
     def __init__(self) -> None:
         self.infos: list[str] = []

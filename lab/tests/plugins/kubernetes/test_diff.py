@@ -1,4 +1,4 @@
-"""What the stand-in for the Kubernetes plugin shows as a change, and which changes replace an object."""
+"""Which differences the stand-in for the Kubernetes plugin reports as changes, and which of them replace an object."""
 
 import base64
 import copy
@@ -19,7 +19,7 @@ def _object(kind: str, api_version: str = "v1", **fields: Any) -> Object:
 
 
 def _live(inputs: Object) -> Object:
-    """The object as the API server would give it back, with what it adds."""
+    """The object as the API server would return it, with the fields that it adds."""
     live = normalized(inputs)
     live["metadata"] = {**live["metadata"], "uid": "1", "resourceVersion": "7", "generation": 1}
     return {**live, "status": {"phase": "Active"}}

@@ -1,4 +1,4 @@
-"""Names, field managers and which types the stand-in for the Kubernetes plugin serves."""
+"""Names, field managers and supported types of the stand-in for the Kubernetes plugin."""
 
 from typing import Any
 

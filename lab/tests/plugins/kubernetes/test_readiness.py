@@ -1,4 +1,4 @@
-"""When the stand-in for the Kubernetes plugin takes an object for ready, and what it says while it is not."""
+"""When the stand-in for the Kubernetes plugin regards an object as ready, and its messages until then."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Provider wire values as plain Python, and what of an object is secret."""
+"""Provider wire values as plain Python, and the secret fields of an object."""
 
 import copy
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The kubelet insists on setting these; they are not per namespace, so the machine's host would be changed. It gets files of
-# this machine's own in their place, which already hold what it wants.
+# The kubelet always sets these kernel settings. They are not per namespace, so it would change the host's. This script
+# mounts files of the machine's own over them, which already contain the values that the kubelet sets.
 set -eu
 copies=/run/private-sysctl
 mkdir -p "$copies"

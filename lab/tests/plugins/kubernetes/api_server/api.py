@@ -1,4 +1,4 @@
-"""A Kubernetes API of real parts on loopback: etcd, API server, controller manager. No machines, no kubelets.
+"""A real Kubernetes API on loopback: etcd, API server and controller manager, without machines and kubelets.
 
 What a kubelet and a load balancer would report is set by `Pretender`, through the API as they do it.
 """
@@ -21,7 +21,7 @@ from lab.tests.waiting import wait_until
 
 START_SECONDS = 120.0
 UNPULLABLE = "nowhere.invalid/none:1"
-"""An image for which a pretended node has only an error."""
+"""An image that the pretended node fails to pull."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class KubernetesApi:
     client: Client
 
     def kind(self, name: str, api_version: str = "v1") -> Kind:
-        """How a kind is addressed."""
+        """The API path and name of a kind."""
         return self.client.kind(api_version, name)
 
     def get(self, name: str, namespace: str, kind: str, api_version: str = "v1") -> Object:
@@ -40,18 +40,18 @@ class KubernetesApi:
         return self.client.get(self.kind(kind, api_version), namespace, name)
 
     def exists(self, name: str, namespace: str, kind: str, api_version: str = "v1") -> bool:
-        """Whether an object is there."""
+        """Whether an object exists."""
         return self.client.find(self.kind(kind, api_version), namespace, name) is not None
 
     def merge(self, path: str, change: Object, manager: str = "kubectl") -> Object:
-        """Change an object by hand, under a field manager's name."""
+        """Change an object manually, under a field manager's name."""
         query = {"fieldManager": manager}
         return self.client.request("PATCH", path, body=change, query=query, media_type="application/merge-patch+json")
 
 
 @contextlib.contextmanager
 def running(folder: Path, etcd: str) -> Iterator[KubernetesApi]:
-    """An API server with its state in `folder`; everything started here ends here."""
+    """Run an API server with its state in `folder`, and end every started process."""
     k3s = toolchain.ensure(["k3s"])["k3s"]
     tls = folder / "tls"
     pki = ClusterPki.load(tls)
@@ -91,7 +91,7 @@ def _api_server(k3s: Path, tls: Path, etcd_port: int, port: int) -> list[str]:
         f"--etcd-servers=http://127.0.0.1:{etcd_port}",
         "--bind-address=127.0.0.1",
         "--advertise-address=127.0.0.1",
-        # Its own address as an endpoint of the Service kubernetes: of no use to anybody here, and refused on loopback.
+        # Otherwise it would publish its address as an endpoint of the Service `kubernetes`, which loopback forbids.
         "--endpoint-reconciler-type=none",
         f"--secure-port={port}",
         "--service-cluster-ip-range=10.43.0.0/16",
@@ -168,7 +168,7 @@ class Pretender:
 
     def _run(self) -> None:
         while not self._stopped.wait(0.1):
-            # An object may go while it is looked at.
+            # An object may be deleted while it is examined.
             with contextlib.suppress(ApiError):
                 self._report()
 
@@ -207,7 +207,7 @@ def _pod_status(pod: Object) -> dict[str, Any]:
 
 
 def delete_and_wait(api: KubernetesApi, kind: str, namespace: str, name: str) -> None:
-    """Delete an object by hand, and wait until it is gone."""
+    """Delete an object manually, and wait until it is deleted."""
     address = api.kind(kind)
     with contextlib.suppress(ApiError):
         api.client.delete(address, namespace, name, "Background")

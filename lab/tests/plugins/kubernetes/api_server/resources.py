@@ -1,4 +1,4 @@
-"""The resources that tests put into a program."""
+"""The resources that tests add to a program."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ LOAD_BALANCER = {"type": "LoadBalancer", "selector": {"app": "x"}, "ports": [{"p
 
 
 def add(stack: Stack, name: str, kind: str, namespace: str = "", **args: Any) -> dict[str, Any]:
-    """One more resource in the program, whose object has the resource's name."""
+    """Add a resource to the program, whose object has the resource's name."""
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     resource: dict[str, Any] = {"kind": kind, "args": {"metadata": metadata, **args}}
     if namespace:

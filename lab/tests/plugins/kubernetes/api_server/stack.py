@@ -1,4 +1,4 @@
-"""A throwaway Pulumi project whose resources are what a test says, run by the real engine with the stand-in plugin."""
+"""A throwaway Pulumi project with the resources that a test sets, run by the real engine with the stand-in plugin."""
 
 import json
 import subprocess
@@ -39,7 +39,7 @@ for name, (resource, field) in wanted.get("outputs", {}).items():
 
 @dataclass
 class Step:
-    """What one run of the engine did."""
+    """The result of one run of the engine."""
 
     ok: bool
     text: str
@@ -47,7 +47,7 @@ class Step:
     events: list[dict[str, Any]] = field(default_factory=list)
 
     def ops(self) -> dict[str, list[str]]:
-        """What was done to each resource, by its name, in order. Unchanged resources are left out."""
+        """The steps of each changed resource, by its name, in order."""
         found: dict[str, list[str]] = {}
         for event in self.events:
             metadata = event.get("resourcePreEvent", {}).get("metadata")
@@ -56,7 +56,7 @@ class Step:
         return found
 
     def diagnostics(self, severity: str) -> str:
-        """The engine's messages of a severity (`error`, `warning`), one text."""
+        """The engine's messages of a severity (`error`, `warning`), as one string."""
         events = [event["diagnosticEvent"] for event in self.events if "diagnosticEvent" in event]
         return "\n".join(event["message"] for event in events if event["severity"] == severity)
 
@@ -77,11 +77,11 @@ class Stack:
         engine.ensure_stack(name, self._project)
 
     def pulumi(self, *args: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        """The CLI as it is."""
+        """Run the CLI."""
         return self._engine.run(
             [*args, "--stack", self._name, "--non-interactive"],
             self._project,
-            # Shows the option --event-log.
+            # The CLI accepts --event-log only with this variable.
             extra_env={"PULUMI_DEBUG_COMMANDS": "true", **(env or {})},
             capture=True,
             timeout=300,
@@ -108,7 +108,7 @@ class Stack:
         return json.loads(self.pulumi("stack", "output", name, "--json", "--show-secrets").stdout)
 
     def state(self) -> str:
-        """The stack's state as it lies on disk."""
+        """The content of the stack's state file."""
         return (self._engine.backend / ".pulumi/stacks" / PROJECT_NAME / f"{self._name}.json").read_text()
 
     def resources_in_state(self) -> list[dict[str, Any]]:

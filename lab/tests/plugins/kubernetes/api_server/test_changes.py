@@ -1,4 +1,4 @@
-"""Which changes are made in place and which replace an object, with the stand-in for the Kubernetes plugin."""
+"""Which changes update an object in place and which replace it, with the stand-in for the Kubernetes plugin."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What a hand did to the objects, and the stand-in for the Kubernetes plugin."""
+"""Manual changes of objects, and how the stand-in for the Kubernetes plugin handles them."""
 
 import pytest
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.engine
 
 
 def scale(api: KubernetesApi, namespace: str, replicas: int) -> None:
-    """As `kubectl scale` does it."""
+    """Scale a Deployment, as `kubectl scale` does."""
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments/deployment/scale"
     api.merge(path, {"spec": {"replicas": replicas}})
 

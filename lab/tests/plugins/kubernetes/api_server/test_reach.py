@@ -1,4 +1,4 @@
-"""Previews, clusters out of reach and what is left out, with the stand-in for the Kubernetes plugin."""
+"""Previews, unreachable clusters and unsupported features, with the stand-in for the Kubernetes plugin."""
 
 import json
 from pathlib import Path

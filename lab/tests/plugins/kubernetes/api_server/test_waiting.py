@@ -1,4 +1,4 @@
-"""What the stand-in for the Kubernetes plugin waits for, and what it says when that does not come."""
+"""The conditions that the stand-in for the Kubernetes plugin waits for, and its messages if they do not occur."""
 
 import pytest
 
