@@ -14,7 +14,7 @@ certificates = Certificates(
         dns_names=(config.hostname, *config.aliases, *service_names(config.namespace)),
         ip=config.ip,
         plan=config.certificates,
-        external_key_pem=config_source.secret("caPrivateKey") or "",
+        external_key_pem=config_source.secret("caPrivateKey"),
     ),
 )
 pulumi.export("bundle", certificates.bundle_pem)
