@@ -13,7 +13,8 @@ REGISTRY: Final = f"{REGISTRY_HOST}:{REGISTRY_PORT}"
 def trust(audit: str) -> Trust:
     """The product's settings for every node, with trust in the system's store."""
     return Trust(
-        registry=REGISTRY,
+        hostname=REGISTRY_HOST,
+        port=REGISTRY_PORT,
         address=REGISTRY_ADDRESS,
         names=(REGISTRY_HOST, "registry"),
         system_trust=True,

@@ -6,11 +6,10 @@ and the hosts.toml that K3s would render from them. No private key reaches a nod
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import pulumi
 from pulumi_command import remote
@@ -20,8 +19,6 @@ from components.certificate_bundle import fingerprints
 from components.config import Node, Rollout
 from components.node_files import CA_FILE, configs_entry, hosts_toml, mirrors_entry
 
-_FINGERPRINTS: Final = re.compile("^fingerprints='?([0-9a-f ]+)", re.MULTILINE)
-
 Gap = Callable[[Collection[str], Collection[str]], str | None]
 """Why pulls would fail on a node whose trusted fingerprints change from these to those in this `up`, or None."""
 
@@ -30,12 +27,17 @@ Gap = Callable[[Collection[str], Collection[str]], str | None]
 class Trust:
     """The registry that nodes trust; the same for every node."""
 
-    registry: str
-    """Host name and port, as image names have them."""
+    hostname: str
+    port: int
     address: str
     names: tuple[str, ...]
     system_trust: bool
     audit: str
+
+    @property
+    def endpoint(self) -> str:
+        """The registry as image names have it."""
+        return f"{self.hostname}:{self.port}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,18 +97,18 @@ def gap_hook(node: Node, gap: Gap) -> pulumi.ResourceHookBinding:
 
 
 def told_fingerprints(inputs: Mapping[str, Any] | None) -> frozenset[str]:
-    """The fingerprints in a command's own text; none where that is not known."""
+    """The fingerprints that a command's own `stdin` announces; none where that is not known."""
     text = (inputs or {}).get("stdin")
-    found = _FINGERPRINTS.search(text) if isinstance(text, str) else None
-    return frozenset(found[1].split()) if found else frozenset()
+    told = node_script.setting(text, "fingerprints") if isinstance(text, str) else None
+    return frozenset((told or "").split())
 
 
 def stdin(node: Node, rollout: Rollout, trust: Trust, bundle_pem: str) -> str:
-    """The text that a node's shell reads."""
-    # What is as by default is left out: the state keeps this text once for every node.
+    """The standard input of a node's shell."""
+    # Leave defaults out: the state stores this string once per node.
     script, particular = node_script.TRUST, {}
     if rollout is Rollout.SERIAL:
-        script, particular = node_script.RESTARTING_TRUST, {"rollout": rollout.value}
+        script, particular = node_script.TRUST_WITH_RESTART, {"rollout": rollout.value}
     if node.role is not None:
         particular["role"] = node.role.value
     return node_script.render(script, settings(node.name, trust, bundle_pem) | particular)
@@ -114,27 +116,33 @@ def stdin(node: Node, rollout: Rollout, trust: Trust, bundle_pem: str) -> str:
 
 def settings(node: str, trust: Trust, bundle_pem: str) -> dict[str, str]:
     """Shell variables that `trust.sh` reads."""
+    return {"node": node, "audit": trust.audit, "trust_revision": trust_revision(trust, bundle_pem)} | _trusted(
+        trust, bundle_pem
+    )
+
+
+def _trusted(trust: Trust, bundle_pem: str) -> dict[str, str]:
+    """The settings that decide what a node trusts: the same on every node."""
     return {
-        "node": node,
-        "registry": trust.registry,
+        "hostname": trust.hostname,
+        "port": str(trust.port),
         "address": trust.address,
         "names": " ".join(trust.names),
         "system_trust": "true" if trust.system_trust else "false",
-        "audit": trust.audit,
         "ca_file": CA_FILE,
         "fingerprints": " ".join(fingerprints(bundle_pem)),
         "authorities": bundle_pem,
-        "mirrors_entry": mirrors_entry(trust.registry),
-        "configs_entry": configs_entry(trust.registry),
-        "hosts_toml": hosts_toml(trust.registry),
+        "mirrors_entry": mirrors_entry(trust.endpoint),
+        "configs_entry": configs_entry(trust.endpoint),
+        "hosts_toml": hosts_toml(trust.endpoint),
     }
 
 
 def trust_revision(trust: Trust, bundle_pem: str) -> str:
-    """A hash of what every node is told, without the node's name."""
-    return hashlib.sha256(json.dumps(settings("", trust, bundle_pem), sort_keys=True).encode()).hexdigest()
+    """Identifies what a node trusts: the same on every node, whenever it was last audited."""
+    return hashlib.sha256(json.dumps(_trusted(trust, bundle_pem), sort_keys=True).encode()).hexdigest()
 
 
 def reported_revision(stdout: str) -> str:
-    """The revision in a node's own report."""
+    """The trust revision in a node's own report."""
     return str(json.loads(stdout)["revision"])

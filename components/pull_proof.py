@@ -28,7 +28,6 @@ class PullProofArgs:
 
     nodes: Sequence[Node]
     trust: Trust
-    port: int
     service: str
     """Namespace and name of the registry's Service, for the diagnosis."""
     bundle_pem: pulumi.Input[str]
@@ -81,9 +80,9 @@ class PullProof(pulumi.ComponentResource):
 
 
 def stdin(node: str, args: PullProofArgs, pems: Sequence[str]) -> str:
-    """The text that a node's shell reads, from trust bundle and server certificate."""
+    """The standard input of a node's shell, from trust bundle and server certificate."""
     bundle_pem, server_certificate_pem = pems
-    return node_script.render("proof.sh", settings(node, args, bundle_pem, server_certificate_pem), constants())
+    return node_script.render(node_script.PROOF, settings(node, args, bundle_pem, server_certificate_pem), constants())
 
 
 def settings(node: str, args: PullProofArgs, bundle_pem: str, server_certificate_pem: str) -> dict[str, str]:
@@ -91,22 +90,25 @@ def settings(node: str, args: PullProofArgs, bundle_pem: str, server_certificate
     wanted = proof_revision(args.trust, args.registry_revision, bundle_pem, server_certificate_pem)
     return {
         "node": node,
-        "registry": args.trust.registry,
+        "hostname": args.trust.hostname,
+        "port": str(args.trust.port),
         "address": args.trust.address,
-        "port": str(args.port),
         "service": args.service,
-        "wait_seconds": str(WAIT_SECONDS),
-        "repository": probe_image.REPOSITORY,
-        "revision": wanted,
+        "proof_revision": wanted,
         "digest": probe_image.build(wanted).index.digest,
         "authorities": bundle_pem,
     }
 
 
 def constants() -> dict[str, str]:
-    """Shell variables that hold the probe image: the node puts the revision in the index's place for it, `@`."""
+    """Shell variables that are the same in every proof.
+
+    The probe image is one of them: the node puts the proof's revision in the place that its index has for it, `@`.
+    """
     image = probe_image.build("@")
     return {
+        "wait_seconds": str(WAIT_SECONDS),
+        "repository": probe_image.REPOSITORY,
         "blobs": _lines(image.blobs),
         "manifests": _lines(image.manifests),
         "index": image.index.content.decode(),
@@ -115,7 +117,7 @@ def constants() -> dict[str, str]:
 
 def proof_revision(trust: Trust, registry_revision: str, bundle_pem: str, server_certificate_pem: str) -> str:
     """Changes with the trust, the registry, the server certificate and the audit: each requires another pull."""
-    parts = trust_revision(trust, bundle_pem) + registry_revision + server_certificate_pem
+    parts = trust_revision(trust, bundle_pem) + trust.audit + registry_revision + server_certificate_pem
     return hashlib.sha256(parts.encode()).hexdigest()
 
 

@@ -38,7 +38,8 @@ class RegistryStack(pulumi.ComponentResource):
         config = args.config
         names = (config.hostname, *config.aliases)
         trust = Trust(
-            registry=registry_address.endpoint(config.hostname, config.port),
+            hostname=config.hostname,
+            port=config.port,
             address=config.ip,
             names=names,
             system_trust=config.system_trust,
@@ -86,7 +87,6 @@ class RegistryStack(pulumi.ComponentResource):
             PullProofArgs(
                 nodes=config.nodes,
                 trust=trust,
-                port=config.port,
                 service=registry_address.qualified_service_name(config.namespace),
                 bundle_pem=certificates.bundle_pem,
                 server_certificate_pem=certificates.server_certificate_pem,

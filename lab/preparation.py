@@ -14,6 +14,8 @@ TEST_PACKAGES = (
     Package("ca-certificates", "update-ca-certificates", "adds the registry's authority to a node's system store"),
     Package("curl", "curl", "pushes the probe image from a node that has curl"),
     Package("dash", "dash", "runs the node scripts as Debian's own shell"),
+    Package("gawk", "gawk", "runs the nodes' awk programs as on Fedora or Arch"),
+    Package("mawk", "mawk", "runs the nodes' awk programs as on Debian"),
     Package("openssl", "openssl", "verifies with a node's system store"),
     Package("wget", "wget", "pushes the probe image from a node that has GNU wget"),
 )

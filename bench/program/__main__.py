@@ -19,11 +19,13 @@ from components.nodes import Nodes, NodesArgs
 from components.pull_proof import PullProof, PullProofArgs
 
 
-def _few_bytes(script: str, settings: Mapping[str, str], constants: Mapping[str, str] | None = None) -> str:
+def _few_bytes(
+    script: node_script.Script, settings: Mapping[str, str], constants: Mapping[str, str] | None = None
+) -> str:
     """A tiny payload in place of settings and script, which still changes with the settings."""
-    del constants
+    del script, constants
     text = json.dumps(settings, sort_keys=True).encode()
-    return f"{script} {hashlib.sha256(text).hexdigest()[:12]}\n"
+    return f"{hashlib.sha256(text).hexdigest()[:12]}\n"
 
 
 asked = json.loads(Path(os.environ["K3S_REGISTRY_BENCH"]).read_text())
@@ -49,7 +51,6 @@ if asked["proof"]:
         PullProofArgs(
             nodes=nodes,
             trust=trust,
-            port=5000,
             service="docker-registry/registry-service",
             bundle_pem=asked["bundle"],
             server_certificate_pem=asked["bundle"],

@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # joined with the other parts
-# The files of a node, and what becomes of one: replaced by rename, so that a crash leaves it wholly old or wholly new.
+# How a file of the node is changed: replaced by rename, so that a crash leaves it wholly old or wholly new.
 
+# note PART: PART has changed, or has drifted. Adds it to what.
 note() {
 	case $what in
 	*"\"$1\""*) ;;
@@ -8,79 +9,78 @@ note() {
 	esac
 }
 
-# Folders that this script made carry a marker, so that only those are removed again. They come and go under another name:
-# a run killed between folder and marker would leave one that nobody removes.
-folder() {
-	[ -d "$1" ] || {
-		folder "${1%/*}"
-		mkdir -p "$1.k3s-registry"
-		case $1 in
-		*/certs.d*) chmod 700 "$1.k3s-registry" ;;
-		esac
-		: >"$1.k3s-registry/.k3s-registry"
-		mv "$1.k3s-registry" "$1"
-	}
+# create_directory DIRECTORY: with its parents. Those that this program creates hold a marker, so that only they are
+# removed again. They come and go under another name: a run killed between directory and marker would leave one for
+# ever.
+create_directory() {
+	if [ -d "$1" ]; then return 0; fi
+	create_directory "${1%/*}"
+	mkdir -p "$1.k3s-registry"
+	case $1 in
+	*/certs.d*) chmod 700 "$1.k3s-registry" ;;
+	esac
+	: >"$1.k3s-registry/.k3s-registry"
+	mv "$1.k3s-registry" "$1"
 }
 
-unfolder() {
-	[ "$(ls -A "$1")" != .k3s-registry ] || mv "$1" "$1.k3s-registry"
-	[ ! -d "$1.k3s-registry" ] || rm -f "$1.k3s-registry/.k3s-registry"
-	# What somebody put into it meanwhile stays.
-	[ ! -d "$1.k3s-registry" ] || rmdir "$1.k3s-registry" || mv "$1.k3s-registry" "$1"
-	[ -e "${1:-/}" ] || unfolder "${1%/*}"
+# remove_directory DIRECTORY: and its parents, as far as this program created them and nothing else is in them.
+remove_directory() {
+	if [ "$(ls -A "$1")" = .k3s-registry ]; then mv "$1" "$1.k3s-registry"; fi
+	if [ -d "$1.k3s-registry" ]; then
+		rm -f "$1.k3s-registry/.k3s-registry"
+		# Something that came into it meanwhile stays.
+		rmdir "$1.k3s-registry" || mv "$1.k3s-registry" "$1"
+	fi
+	if [ ! -e "${1:-/}" ]; then remove_directory "${1%/*}"; fi
 }
 
-durable() {
+# sync_file FILE
+sync_file() {
 	sync "$1" || sync
 }
 
-same() {
+# same_content FILE FILE
+same_content() {
 	[ "$(sha256sum <"$1")" = "$(sha256sum <"$2")" ]
 }
 
-# put PART FILE: make FILE what $work/new is. Each `return` counts: where a caller asks how it went, set -e is off.
-put() {
+# write_file PART FILE: FILE becomes what $work/new holds. To be called where a failing command ends the run.
+write_file() {
 	file=$2
-	[ ! -L "$file" ] || file=$(readlink -f "$file")
+	if [ -L "$file" ]; then file=$(readlink -f "$file"); fi
 	beside=$file.k3s-registry
-	# What a killed run left.
-	[ "$verb" = check ] || rm -f "$beside"
-	! same "$work/new" "$file" || return 0
+	# A killed run may have left it.
+	if [ "$verb" != check ]; then rm -f "$beside"; fi
+	if same_content "$work/new" "$file"; then return 0; fi
 	note "$1"
-	[ "$verb" != check ] || return 0
-	folder "${file%/*}"
+	if [ "$verb" = check ]; then return 0; fi
+	create_directory "${file%/*}"
 	# The copy is for owner and mode.
-	[ ! -e "$file" ] || cp -p "$file" "$beside" || return
-	cat "$work/new" >"$beside" || return
-	durable "$beside"
+	if [ -e "$file" ]; then cp -p "$file" "$beside"; fi
+	cat "$work/new" >"$beside"
+	sync_file "$beside"
 	# A file that is itself a mount (containers do that to /etc/hosts) cannot be renamed over, only rewritten.
 	if grep -qsF " $file " /proc/self/mountinfo; then
-		cat "$beside" >"$file" || return
+		cat "$beside" >"$file"
 		rm -f "$beside"
 	else
-		mv -f "$beside" "$file" || return
+		mv -f "$beside" "$file"
 	fi
-	durable "${file%/*}"
+	sync_file "${file%/*}"
 	restorecon "$file" || :
 }
 
-# ours FILE WANTED: FILE begins with the line that WANTED begins with.
-ours() {
+# begins_like FILE TEXT: FILE begins with the first line of TEXT, which marks a file as ours. Sets line.
+begins_like() {
 	line=''
 	IFS= read -r line <"$1" || :
 	[ "$line" = "${2%%"$nl"*}" ]
 }
 
-# gone PART FILE WANTED: remove FILE if it is ours, and what a killed run left.
-gone() {
+# remove_file PART FILE TEXT: FILE goes if it begins like TEXT, and so does what a killed run left.
+remove_file() {
 	rm -f "$2.k3s-registry"
-	[ -e "$2" ] && ours "$2" "$3" || return 0
+	if [ ! -e "$2" ] || ! begins_like "$2" "$3"; then return 0; fi
 	note "$1"
 	rm -f "$2"
 }
-
-find_k3s
-option private-registry
-registries=${value:-/etc/rancher/k3s/registries.yaml}
-ca=$root$ca_file
-toml=$root$certs/$registry/hosts.toml

@@ -1,86 +1,78 @@
-#!/bin/sh
-# The proof that one node can use the registry: it asks for the probe image by digest, pushes it when it is not there yet
-# (content-addressed, so a race between nodes is harmless), pulls it through the node's own containerd by name, and removes
-# it again. The settings come as variables before this text on stdin; the answer is one line of JSON on stdout, a failure
-# one sentence on stderr and exit 1.
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # joined with the other parts
+# Proves that one node can use the registry: asks for the probe image by digest, pushes it when it is not there yet
+# (content-addressed, so a race between nodes is harmless), pulls it through the node's own containerd by name, and
+# removes it again.
 #
 # Pushing goes to the address, with the CA from the settings: a wrong name or trust file must not hinder other nodes.
 # Pulling goes by name, through everything that a pod's image goes through.
-#
-# Lines that are nothing but a comment, and leading blanks, are stripped before the text travels: no here-documents.
-# shellcheck disable=SC2034,SC2154,SC2329  # settings come from the text before this one, functions and readers of variables from causes.sh
-set -eu
-umask 077
-export LC_ALL=C
-root=${K3S_REGISTRY_ROOT:-}
-# sudo's secure_path often lacks the folder that K3s lives in.
-PATH=$PATH:$root/usr/local/bin:$root/opt/bin
-said='' work='' status=000 problem='' pushed=false nl='
-'
-# Children must not eat what is left of stdin, which is this script; their chatter must not spoil the two streams.
-exec 3>&2 4>&1 </dev/null >/dev/null
 
-# die FOUND RULE REMEDY
-die() {
-	printf 'node %s: %s; %s; %s\n' "$node" "$1" "$2" "$3" >&3
-	said=1
-	exit 1
+# prepare: Sets base (the registry by its address), image (as a pod names it), data (K3s's), client (curl, wget or
+# empty), deadline, and what the other functions set, as it is before the first request.
+prepare() {
+	case $address in
+	*:*) base=https://[$address]:$port ;;
+	*) base=https://$address:$port ;;
+	esac
+	image=$endpoint/$repository@$digest status=000 problem='' pushed=false cluster=''
+	printf %s "$authorities" >"$work/ca"
+	: >"$work/reply"
+	: >"$work/pull"
+	find_running_data
+	data=${running_data:-/var/lib/rancher/k3s}
+	# Otherwise it looks below the default data-dir.
+	export CRI_CONFIG_FILE="$root$data/agent/etc/crictl.yaml"
+	if [ ! -e "$CRI_CONFIG_FILE" ]; then unset CRI_CONFIG_FILE; fi
+	# busybox' wget can neither PUT nor use a CA of ours.
+	client=''
+	if command -v curl; then
+		client=curl
+	elif wget --version | grep -q 'GNU Wget'; then
+		client=wget
+	fi
+	deadline=$(($(date +%s) + wait_seconds))
 }
 
-finish() {
-	code=$?
-	[ "$code" = 0 ] || [ "$said" ] || printf 'node %s: %s; the pull proof could not run; mend this and run pulumi up again\n' \
-		"$node" "$(tail -n1 "$work/err")" >&3
-	[ ! "$work" ] || rm -rf "$work"
-}
-trap finish EXIT
-trap 'exit 143' HUP INT TERM
-
-work=$(mktemp -d) || die "found no room for a temporary file" "the proof needs some" "free space in ${TMPDIR:-/tmp}"
-exec 2>"$work/err"
-command -v k3s || die "found no k3s command" "the node must run K3s" "install it or take the node out of the config"
-
-host=${registry%:*}
-image=$registry/$repository@$digest
-case $address in
-*:*) base=https://[$address]:$port ;;
-*) base=https://$address:$port ;;
-esac
-printf %s "$authorities" >"$work/ca"
-: >"$work/reply"
-: >"$work/pull"
-data=$(cat "$root/etc/rancher/k3s/config.yaml" "$root"/etc/rancher/k3s/config.yaml.d/*.yaml |
-	sed -n "s/^[\"']*data-dir[\"']*:[[:space:]]*[\"']*\([^\"'#]*[^\"'#[:space:]]\).*/\1/p" | tail -n1)
-data=$root${data:-/var/lib/rancher/k3s}
-
-# busybox' wget can neither PUT nor take a CA of ours.
-client=''
-if command -v curl; then
-	client=curl
-elif wget --version | grep -q 'GNU Wget'; then
-	client=wget
-fi
-
-end=$(($(date +%s) + wait_seconds))
-left() {
-	seconds=$((end - $(date +%s)))
-	[ $seconds -gt 0 ]
+# has_time: Sets seconds, those that are left.
+has_time() {
+	seconds=$((deadline - $(date +%s)))
+	[ "$seconds" -gt 0 ]
 }
 
-# request METHOD PATH TYPE [FILE]: sets status, 000 when there was no answer; the headers or the error are in $work/reply.
+# check_node_name: as itself a node may read its own entry alone, so that a name which it does not bear is refused. An
+# API server that does not answer says nothing about names.
+check_node_name() {
+	if kubectl_as "$data/agent/kubelet.kubeconfig" get node "$node" -o name 2>"$work/known"; then return 0; fi
+	case $(cat "$work/known") in
+	*Forbidden*system:node:*)
+		known=$(sed -n 's/.*system:node:\([A-Za-z0-9.-]*\).*/\1/p' "$work/known" | tail -n1)
+		if [ "$known" != "$node" ]; then
+			die "the cluster knows this machine as $known" \
+				"its key under nodes must be the name that the cluster knows" \
+				"rename nodes.$node to $known, or correct nodes.$node.host"
+		fi
+		;;
+	*NotFound*)
+		die "the cluster knows no node $node" "every listed node must be one that kubectl get nodes shows" \
+			"join the machine to the cluster, or take $node out of nodes"
+		;;
+	esac
+}
+
+# request METHOD PATH TYPE [FILE]: Sets status, 000 where there was no answer, and problem. The headers or the error
+# are in $work/reply.
 request() {
 	method=$1 url=$base$2 type=$3 file=${4:-}
 	set -- "$url"
 	: >"$work/reply"
-	if [ $client = curl ]; then
-		[ ! "$file" ] || set -- --data-binary "@$file" -H "Content-Type: $type" "$@"
+	if [ "$client" = curl ]; then
+		if [ "$file" ]; then set -- --data-binary "@$file" -H "Content-Type: $type" "$@"; fi
 		if [ "$method" = HEAD ]; then set -- --head "$@"; else set -- -X "$method" "$@"; fi
 		curl -q -sS --noproxy '*' --cacert "$work/ca" --connect-timeout 5 -m 30 -H "Accept: $type" -o "$work/body" \
 			-D "$work/reply" "$@" 2>"$work/error" || cat "$work/error" >>"$work/reply"
 	else
-		[ ! "$file" ] || set -- --body-file="$file" --header="Content-Type: $type" "$@"
-		wget --no-config --no-proxy --no-hsts -nv -S --ca-certificate="$work/ca" -T 10 -t 1 --method="$method" --header="Accept: $type" \
-			-O "$work/body" "$@" 2>"$work/reply" || :
+		if [ "$file" ]; then set -- --body-file="$file" --header="Content-Type: $type" "$@"; fi
+		wget --no-config --no-proxy --no-hsts -nv -S --ca-certificate="$work/ca" -T 10 -t 1 --method="$method" \
+			--header="Accept: $type" -O "$work/body" "$@" 2>"$work/reply" || :
 	fi
 	status=$(sed -n 's/^ *HTTP[^ ]* \([0-9][0-9][0-9]\).*/\1/p' "$work/reply" | tail -n1)
 	status=${status:-000}
@@ -90,44 +82,38 @@ request() {
 	esac
 }
 
-# kubectl_as KUBECONFIG ARGUMENT...: without its usual cache, which would stay in root's home.
-kubectl_as() {
-	kubeconfig=$1
-	shift
-	timeout 10 k3s kubectl --kubeconfig "$kubeconfig" --cache-dir "$work/kubectl" "$@"
-}
-
-got() {
+# answered STATUS...
+answered() {
 	case " $* " in
 	*" $status "*) ;;
 	*) return 1 ;;
 	esac
 }
 
-# upload DIGEST TYPE FILE
-upload() {
-	request HEAD "/v2/$repository/blobs/$1" "$2"
-	! got 200 || return 0
-	request POST "/v2/$repository/blobs/uploads/" application/octet-stream /dev/null
-	got 202 || return 1
-	place=$(sed -n 's/^ *[Ll]ocation: *//p' "$work/reply" | tr -d '\r' | tail -n1)
-	# Absolute, from the root or relative: the upload stays at the address that was asked.
-	case $place in
-	*://*) place=/${place#*://*/} ;;
-	/*) ;;
-	*) place=/v2/$repository/blobs/uploads/$place ;;
-	esac
-	case $place in
-	*\?*) place="$place&" ;;
-	*) place="$place?" ;;
-	esac
-	request PUT "${place}digest=$1" application/octet-stream "$3"
-	got 201 202
+# publish_image: waits until the registry has the probe image. A node without a client leaves that to the others.
+publish_image() {
+	if [ ! "$client" ]; then return 0; fi
+	until push_if_missing; do
+		if ! has_time; then explain_reach; fi
+		sleep 1
+	done
 }
 
-# each LINES COMMAND: COMMAND DIGEST TYPE FILE for every line; stops at the first that fails.
-each() {
-	command=$2
+push_if_missing() {
+	request GET /v2/ '*/*'
+	answered 200 || return 1
+	request HEAD "/v2/$repository/manifests/$digest" application/vnd.oci.image.index.v1+json
+	if answered 200; then return 0; fi
+	answered 404 || return 1
+	each_line "$blobs" push_blob && each_line "$manifests" push_manifest || return 1
+	printf %s "${index%%@*}$proof_revision${index#*@}" >"$work/content"
+	push_manifest "$digest" application/vnd.oci.image.index.v1+json "$work/content" || return 1
+	pushed=true
+}
+
+# each_line LINES FUNCTION: calls FUNCTION DIGEST TYPE FILE for every line; stops at the first that fails.
+each_line() {
+	push=$2
 	IFS=$nl
 	for item in $1; do
 		unset IFS
@@ -137,73 +123,91 @@ each() {
 		'{'*) printf %s "$3" ;;
 		*) printf %s "$3" | base64 -d ;;
 		esac >"$work/content"
-		"$command" "$1" "$2" "$work/content" || return 1
+		"$push" "$1" "$2" "$work/content" || return 1
 	done
 	unset IFS
 }
 
-manifest() {
+# push_blob DIGEST TYPE FILE
+push_blob() {
+	request HEAD "/v2/$repository/blobs/$1" "$2"
+	if answered 200; then return 0; fi
+	request POST "/v2/$repository/blobs/uploads/" application/octet-stream /dev/null
+	answered 202 || return 1
+	location=$(sed -n 's/^ *[Ll]ocation: *//p' "$work/reply" | tr -d '\r' | tail -n1)
+	# Absolute, from the root or relative: the upload stays at the address that was asked.
+	case $location in
+	*://*) location=/${location#*://*/} ;;
+	/*) ;;
+	*) location=/v2/$repository/blobs/uploads/$location ;;
+	esac
+	case $location in
+	*\?*) location="$location&" ;;
+	*) location="$location?" ;;
+	esac
+	request PUT "${location}digest=$1" application/octet-stream "$3"
+	answered 201 202
+}
+
+# push_manifest DIGEST TYPE FILE
+push_manifest() {
 	request PUT "/v2/$repository/manifests/$1" "$2" "$3"
-	got 201 202
+	answered 201 202
 }
 
-publish() {
-	request GET /v2/ '*/*'
-	got 200 || return 1
-	request HEAD "/v2/$repository/manifests/$digest" application/vnd.oci.image.index.v1+json
-	! got 200 || return 0
-	got 404 || return 1
-	each "$blobs" upload && each "$manifests" manifest || return 1
-	printf %s "${index%%@*}$revision${index#*@}" >"$work/content"
-	manifest "$digest" application/vnd.oci.image.index.v1+json "$work/content" || return 1
-	pushed=true
-}
-
-# As itself a node may read its own entry alone, so that a name which is not the one it bears is refused. An API server that
-# does not answer says nothing of names.
-kubectl_as "$data/agent/kubelet.kubeconfig" get node "$node" -o name 2>"$work/known" || case $(cat "$work/known") in
-*Forbidden*system:node:*)
-	name=$(sed -n 's/.*system:node:\([A-Za-z0-9.-]*\).*/\1/p' "$work/known" | tail -n1)
-	[ "$name" = "$node" ] || die "the cluster knows this machine as $name" "its key under nodes must be the name that the cluster knows" \
-		"rename nodes.$node to $name, or correct nodes.$node.host"
-	;;
-*NotFound*) die "the cluster knows no node $node" "every listed node must be one that kubectl get nodes shows" \
-	"join the machine to the cluster, or take $node out of nodes" ;;
-esac
-
-if [ "$client" ]; then
-	until publish; do
-		left || explain_reach
+# pull_image: by the node's own containerd. Once the registry has answered with a good certificate, some failures are
+# matters of this node and do not heal by waiting; all others may (K3s restarts, an endpoint moves), and so may these
+# where no client could ask the registry.
+pull_image() {
+	failures=0
+	until try_pull; do
+		failures=$((failures + 1))
+		if ! has_time; then explain_pull; fi
+		if [ "$client" ] && [ "$failures" -ge 3 ]; then
+			check_name
+			case $(cat "$work/pull") in
+			*x509* | *nauthorized* | *"no space left"*) explain_pull ;;
+			esac
+		fi
 		sleep 1
 	done
-fi
+}
 
-# Once the registry has answered with a good certificate, these failures are matters of this node and do not heal by
-# waiting; all others may (K3s restarts, an endpoint moves), and so may these where nobody could ask the registry.
-tries=0
-until
-	# One honest try, even when waiting for the registry has used up the time.
-	left || :
-	[ "$seconds" -ge 5 ] || seconds=5
-	timeout "$seconds" k3s crictl pull "$image" 2>"$work/try"
-do
+try_pull() {
+	# One honest try, even where waiting for the registry has used up the time.
+	if ! has_time || [ "$seconds" -lt 5 ]; then seconds=5; fi
+	if timeout "$seconds" k3s crictl pull "$image" 2>"$work/try"; then return 0; fi
 	# A try that ran into the limit says nothing; the words of the one before it are worth keeping.
-	[ ! -s "$work/try" ] || mv -f "$work/try" "$work/pull"
-	tries=$((tries + 1))
-	left || explain_pull
-	if [ "$client" ] && [ $tries -ge 3 ]; then
-		check_name
-		case $(cat "$work/pull") in
-		*x509* | *nauthorized* | *"no space left"*) explain_pull ;;
-		esac
+	if [ -s "$work/try" ]; then mv -f "$work/try" "$work/pull"; fi
+	return 1
+}
+
+remove_image() {
+	k3s crictl rmi "$image" || :
+}
+
+# list_cluster: a server sees the whole cluster. A report of nodes that the configuration does not list is worth no
+# failure. Sets cluster, a member of the answer.
+list_cluster() {
+	admin=$data/server/cred/admin.kubeconfig
+	if [ ! -e "$root$admin" ]; then return 0; fi
+	if names=$(kubectl_as "$admin" get nodes -o 'jsonpath={range .items[*]},"{.metadata.name}"{end}'); then
+		cluster=",\"cluster\":[${names#,}]"
 	fi
-	sleep 1
-done
-k3s crictl rmi "$image" || :
-# A server sees the whole cluster; a report of nodes that the configuration does not list is worth no failure.
-cluster='' admin=$data/server/cred/admin.kubeconfig
-if [ -e "$admin" ] && names=$(kubectl_as "$admin" get nodes -o 'jsonpath={range .items[*]},"{.metadata.name}"{end}'); then
-	cluster=",\"cluster\":[${names#,}]"
-fi
-printf '{"digest":"%s","pushed":%s%s}\n' "$digest" $pushed "$cluster" >&4
+}
+
+report() {
+	printf '{"digest":"%s","pushed":%s%s}\n' "$digest" "$pushed" "$cluster" >&4
+}
+
+start_session 'the pull proof could not run'
+create_work
+require_k3s
+prepare
+check_node_name
+publish_image
+pull_image
+remove_image
+list_cluster
+report
 exit 0

@@ -1,105 +1,131 @@
-# shellcheck shell=sh disable=SC2154  # joined with the other parts
-# What makes one node trust the registry: `apply` brings it about, `remove` gives the node its former files back, `check`
-# changes nothing and tells what drifted.
+# shellcheck shell=sh disable=SC2034,SC2154  # joined with the other parts
+# Makes one node trust the registry: `apply` brings that about, `remove` gives the node its former files back, `check`
+# changes nothing and reports what has drifted, `activate` restarts K3s on behalf of an `apply`.
 #
-# The order of writing is CA, system store, hosts, registries.yaml, hosts.toml (backwards when removing), so that no file
-# ever names a CA that is not there yet.
+# The order of writing is CA, system store, hosts, registries.yaml, hosts.toml, and backwards when removing, so that no
+# file ever names a CA that is not there yet.
 
-# Nothing is touched on a node on which this would not end well.
-preflight() {
-	command -v k3s || die "found no k3s command; the node must run K3s; install it or take the node out of the config"
-	old=$(k3s --version | awk '/^k3s version v1\./ { split($3, v, "."); if (v[2] < 30) print $3 }')
-	[ ! "$old" ] || die "found K3s $old; it must be v1.30 or newer; upgrade K3s"
-	activation_sound
-	registries_wanted || die "$(cat "$work/registries")"
-	[ ! -e "$toml" ] || ours "$toml" "$hosts_toml" ||
-		die "found \"$line\" in $certs/$registry/hosts.toml, which is not ours; settings of others stay; move that file away and run pulumi up again"
-	each_hosts_file hosts_sound
-	[ "$system_trust" != true ] || [ "$anchors" ] || die "found no system certificate store of Debian, RHEL, SUSE or Alpine; systemTrust needs one; install ca-certificates or set systemTrust: false"
+# find_files: Sets where everything is. More than one node of the configuration may own the files for a while: an `up`
+# that renames a node creates the new one's resources before it deletes the old one's. Sets others: the owners besides
+# this one.
+find_files() {
+	find_k3s
+	what='' ca=$root$ca_file journal=$root$ca_file.restart restart=''
+	toml=$root$certs/$endpoint/hosts.toml
+	owners=$root/etc/rancher/k3s/k3s-registry-nodes
+	others=$(grep -vxF "$node" "$owners") || :
+	find_store
+	find_registries
 }
 
-# Who brought this about: one machine may be configured under two names for a while, since an `up` that renames a node
-# creates the new one's resources before it deletes the old one's.
-owners=$root/etc/rancher/k3s/k3s-registry-nodes
-others=$(grep -vxF "$node" "$owners") || :
-
-case $verb in
-apply)
-	certificates
-	preflight
-	if [ "$restart" ]; then restart_prepare; else journal_gone; fi
-	;;
-check)
-	certificates
-	# What cannot be merged is not as it should be.
-	registries_wanted || note registries
-	;;
-activate) activate ;;
-remove)
-	registries_wanted || die "$(cat "$work/registries")"
-	each_hosts_file hosts_sound
-	;;
-esac
-
-# pulls_not REGISTRY: containerd has no settings of ours for it any more.
-pulls_not() {
-	[ "$verb" != check ] || {
-		note hosts.toml
-		return 0
-	}
-	gone hosts.toml "$root$certs/$1/hosts.toml" "$hosts_toml"
-	unfolder "$root$certs/$1"
-	rmdir "$root$certs/$1" || :
+require_root() {
+	if [ "$(id -u)" != 0 ]; then
+		die "found user $(id -un) instead of root" "files under /etc need root" "log in as root or let sudo -n run sh"
+	fi
 }
 
-former_gone() {
-	case $former in
-	'' | "$registry" | */*) ;;
-	*) pulls_not "$former" ;;
-	esac
+# check_node: nothing is changed on a node on which this would not end well.
+check_node() {
+	check_k3s
+	check_containerd
+	check_registries
+	check_hosts_toml
+	each_hosts_file check_hosts
+	check_store
 }
 
-if [ "$verb" = remove ] && [ "$others" ]; then
-	printf '%s\n' "$others" >"$work/new"
-	put nodes "$owners"
-elif [ "$verb" = remove ]; then
-	former_gone
-	pulls_not "$registry"
-	unfolder "$root$certs"
-	registries_gone
-	each_hosts_file hosts_put
-	store
-	journal_gone
-	gone ca "$ca" "$(cat "$ca")"
-	gone nodes "$owners" "$node"
-	unfolder "${ca%/*}"
-	unfolder "${yaml%/*}"
-else
-	former_gone
+write_ca() {
 	printf %s "$authorities" >"$work/new"
-	put ca "$ca"
-	store
-	each_hosts_file hosts_put
-	case $what in
-	*registries*) ;;
-	*) registries_put ;;
-	esac
-	printf %s "$hosts_toml" >"$work/new"
-	mirrored || put hosts.toml "$toml"
-	printf '%s\n' "$node$nl$others" | sed '/^$/d' | sort >"$work/new"
-	put nodes "$owners"
-	[ ! "$restart" ] || restart_await
-fi
+	write_file ca "$ca"
+}
 
-if [ "$verb" = check ]; then
-	[ "$config_path" ] && [ ! -e "$journal" ] || note restart
+# write_owners NAMES: those that are not empty, a line each.
+write_owners() {
+	printf '%s\n' "$1" | sed '/^$/d' | sort >"$work/new"
+	write_file nodes "$owners"
+}
+
+remove_journal() {
+	if [ -e "$journal" ]; then
+		rm -f "$journal/saved"
+		rm -rf "$journal"
+	fi
+}
+
+# report MEMBER: MEMBER is one more member of the answer, or empty.
+report() {
+	changed=false
+	if [ "$what" ]; then changed=true; fi
+	printf '{"changed":%s,"what":[%s]%s}\n' "$changed" "${what#,}" "$1" >&4
+}
+
+report_drift() {
+	if [ ! "$config_path" ] || [ -e "$journal" ]; then note restart; fi
 	printf '{"drift":[%s]}\n' "${what#,}" >&4
-	[ ! "$what" ] || exit 3
-	exit 0
-fi
-changed=false revision=''
-[ ! "$what" ] || changed=true
-[ "$verb" != apply ] || revision=$(printf '%s\n' "$authorities" "$names" "$address" "$mirrors_entry" "$configs_entry" "$hosts_toml" | sha256sum)
-[ ! "$revision" ] || revision=",\"revision\":\"${revision%% *}\""
-printf '{"changed":%s,"what":[%s]%s}\n' $changed "${what#,}" "$revision" >&4
+	if [ "$what" ]; then exit 3; fi
+}
+
+# write_files: where the verb is `check`, nothing is written and each difference is noted.
+write_files() {
+	remove_former_hosts_toml
+	write_ca
+	update_store
+	each_hosts_file write_hosts
+	write_registries
+	write_hosts_toml
+	write_owners "$node$nl$others"
+}
+
+apply() {
+	check_bundle
+	check_node
+	if [ "$restart" ]; then keep_former_files; else remove_journal; fi
+	write_files
+	if [ "$restart" ]; then restart_k3s; fi
+	report ",\"revision\":\"$trust_revision\""
+}
+
+check() {
+	check_bundle
+	# A file into which nothing can be merged is drift too.
+	merge_registries || note registries
+	write_files
+	report_drift
+}
+
+remove() {
+	check_registries
+	each_hosts_file check_hosts
+	if [ "$others" ]; then write_owners "$others"; else remove_files; fi
+	report ''
+}
+
+remove_files() {
+	remove_former_hosts_toml
+	remove_hosts_toml "$endpoint"
+	remove_directory "$root$certs"
+	remove_registries
+	each_hosts_file write_hosts
+	update_store
+	remove_journal
+	remove_file ca "$ca" "$(cat "$ca")"
+	remove_file nodes "$owners" "$node"
+	remove_directory "${ca%/*}"
+	remove_directory "${yaml%/*}"
+}
+
+verb=${1:-}
+start_session 'each file is wholly old or new'
+require_root
+create_work
+if [ "$verb" = activate ]; then take_over_lock "$parent"; else take_lock; fi
+clear_leftovers
+find_files
+case $verb in
+apply) apply ;;
+check) check ;;
+remove) remove ;;
+activate) activate ;;
+*) die "found the verb '$verb'" "apply, check and remove exist" "use one of them" ;;
+esac
 exit 0

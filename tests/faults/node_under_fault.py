@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from components import nodes
-from components.node_script import command, render
+from components.node_script import TRUST, command, render
 from lab.machines import PI, Machine
 from lab.pki import host_key_line
 from lab.tests.waiting import wait_until
@@ -17,7 +17,9 @@ from tests.faults.snapshot import Entry, inside, restore, snapshot
 from tests.faults.steps import OnStep, Step
 from tests.node.authority import Authority, new_authority
 
-REGISTRY = "registry.cube.local:5000"
+HOST = "registry.cube.local"
+PORT_OF_REGISTRY = 5000
+REGISTRY = f"{HOST}:{PORT_OF_REGISTRY}"
 ADDRESS = "10.77.0.202"
 AGENT = "/var/lib/rancher/k3s/agent"
 CERTS = f"{AGENT}/etc/containerd/certs.d"
@@ -97,15 +99,17 @@ class NodeUnderFault:
     @staticmethod
     def trust(audit: str = "") -> nodes.Trust:
         """The settings that the program sends to every node."""
-        names = ("registry.cube.local", "registry")
-        return nodes.Trust(registry=REGISTRY, address=ADDRESS, names=names, system_trust=True, audit=audit)
+        names = (HOST, "registry")
+        return nodes.Trust(
+            hostname=HOST, port=PORT_OF_REGISTRY, address=ADDRESS, names=names, system_trust=True, audit=audit
+        )
 
     def text(self, state: str) -> str:
         """The input that brings the node to a state."""
         # Like the engine, a `remove` sends the settings of the last `apply`.
         trusted = self.authorities.get(state) or self.authorities["rotated"]
         bundle = "".join(authority.pem for authority in trusted)
-        return render("trust.sh", nodes.settings(self.machine.name, self.trust(), bundle))
+        return render(TRUST, nodes.settings(self.machine.name, self.trust(), bundle))
 
     @staticmethod
     def verb(state: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from components import pull_proof
 from components.config import Rollout
-from components.node_script import render
+from components.node_script import PROOF, render
 from components.pull_proof import PullProofArgs
 from lab import network, toolchain
 from lab.tests.waiting import wait_until
@@ -36,13 +36,13 @@ class Puller:
         """Run the pull proof on the node; a different `audit` gives a different image."""
         trust = self.node.trust(audit)
         args = PullProofArgs(
-            nodes=(), trust=trust, port=PORT, service="docker-registry/registry-service", bundle_pem="",
+            nodes=(), trust=trust, service="docker-registry/registry-service", bundle_pem="",
             server_certificate_pem="", private_key=None, rollout=Rollout.PARALLEL, trusted={}, registry=(),
             registry_revision="",
         )  # fmt: skip  # most of it is about resources
         bundle = "".join(authority.pem for authority in trusted)
         settings = pull_proof.settings(self.node.machine.name, args, bundle, "")
-        text = render("proof.sh", settings | {"wait_seconds": "1"}, pull_proof.constants())
+        text = render(PROOF, settings, pull_proof.constants() | {"wait_seconds": "1"})
         return self.node.finish(self.node.start("proof"), text)
 
     def pull(self, image: str) -> subprocess.CompletedProcess[str]:

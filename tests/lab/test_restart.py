@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.node_script import RESTARTING_TRUST, render
+from components.node_script import TRUST_WITH_RESTART, render
 from lab.machines import Machine
 from lab.tests.running.ssh_client import ssh_command
 from lab.tests.waiting import wait_until
@@ -106,7 +106,7 @@ def visit(deployed: Deployed, tmp_path: Path) -> Iterator[Visit]:
     program.up(config=program.configuration(only("control01", "cube02")))
     forget_config_path(machine)
     told = text[: text.index("script=$(")]
-    script = render(RESTARTING_TRUST, {"rollout": "serial", "ready_seconds": str(READY_SECONDS)})
+    script = render(TRUST_WITH_RESTART, {"rollout": "serial", "ready_seconds": str(READY_SECONDS)})
     visit = Visit(deployed, machine, told + script, tmp_path)
     yield visit
     visit.mend()

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from components.node_script import PROOF
 from tests.node.authority import Authority, new_authority
-from tests.node.bench import HOST, REPOSITORY, Bench, new_probe, with_client
 from tests.node.debian_store import TOOL, furnish
-from tests.node.node import Node, Shell, executable, make_shell, plain_node
+from tests.node.node import Node, executable, plain_node
+from tests.node.proof_node import HOST, REPOSITORY, Bench, new_probe, with_client
+from tests.node.shells import Shell, make_shell
 from tests.node.stale_node import stale_node
 
 
@@ -87,10 +89,10 @@ def bare(tmp_path: Path, shell: Shell, authority: Authority) -> Iterator[Bench]:
     """A bench whose node has no client to push with."""
     node = plain_node(tmp_path / "root", shell, authority)
     probe = new_probe()
-    node.script = "proof.sh"
+    node.script = PROOF
     node.settings = {
         "node": "cube01",
-        "registry": f"{HOST}:1",
+        "hostname": HOST,
         "address": "127.0.0.1",
         "port": "1",
         "repository": REPOSITORY,
@@ -98,7 +100,7 @@ def bare(tmp_path: Path, shell: Shell, authority: Authority) -> Iterator[Bench]:
         "blobs": probe.blobs,
         "manifests": probe.manifests,
         "index": probe.index,
-        "revision": probe.revision,
+        "proof_revision": probe.revision,
         "authorities": authority.pem,
         "wait_seconds": "20",
         "service": "docker-registry/registry-service",

@@ -14,11 +14,6 @@ def has(bundle: bytes, authority: Authority) -> bool:
     return authority.pem.encode() in bundle
 
 
-def only_by_tool(node: Node) -> None:
-    """Leave something that only the tool can put right, or deal with."""
-    node.write("/etc/ca-certificates/update.d/hook", "")
-
-
 def rebuilds(node: Node) -> int:
     log = node.root / "rebuilds"
     return len(log.read_text().splitlines()) if log.exists() else 0

@@ -1,19 +1,20 @@
 """A node in a temporary root: the real scripts, run as the program runs them, on a PATH of a node's own tools."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from components.node_script import render
+from components.node_script import TRUST, Script, render
 from tests.node.authority import Authority
+from tests.node.shells import Shell
 
-REGISTRY = "registry.cube.local:5000"
+HOST = "registry.cube.local"
+PORT = "5000"
+REGISTRY = f"{HOST}:{PORT}"
 CA_FILE = "/etc/rancher/k3s/k3s-registry-ca.crt"
 CERTS = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d"
 CONFIG = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"
@@ -56,76 +57,6 @@ ca = ["{CA_FILE}"]
 # For tests that put a wrapper before a tool: Debian's busybox takes its own tools, whatever PATH says.
 dash_only = pytest.mark.parametrize("shell", ["dash"], indirect=True)
 
-# What a node has: coreutils or busybox, sed, awk, grep, gzip. No python, no bash.
-COMMANDS = [
-    "awk",
-    "base64",
-    "basename",
-    "cat",
-    "chmod",
-    "cp",
-    "date",
-    "env",
-    "false",
-    "find",
-    "grep",
-    "gzip",
-    "head",
-    "id",
-    "kill",
-    "ln",
-    "ls",
-    "mkdir",
-    "mktemp",
-    "mv",
-    "od",
-    "printf",
-    "readlink",
-    "rm",
-    "rmdir",
-    "setsid",
-    "sh",
-    "sed",
-    "sha256sum",
-    "sleep",
-    "sort",
-    "stat",
-    "sync",
-    "tail",
-    "timeout",
-    "touch",
-    "tr",
-    "true",
-    "wc",
-]
-
-
-@dataclass(frozen=True)
-class Shell:
-    """A POSIX shell with a folder of tools of the same making."""
-
-    name: str
-    argv: tuple[str, ...]
-    tools: Path
-
-
-def make_shell(name: str, folder: Path) -> Shell | None:
-    """Make a folder of tools for `dash` (coreutils) or `busybox` (applets); None where the shell is not installed."""
-    program = shutil.which(name)
-    if program is None:
-        return None
-    folder.mkdir(parents=True)
-    for command in COMMANDS:
-        if name == "busybox":
-            (folder / command).symlink_to(program)
-        elif found := shutil.which(command):
-            (folder / command).symlink_to(os.path.realpath(found))
-    if os.geteuid() != 0:
-        (folder / "id").unlink()
-        (folder / "id").write_text("#!/bin/sh\necho 0\n")
-        (folder / "id").chmod(0o755)
-    return Shell(name, (program, "sh") if name == "busybox" else (program,), folder)
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -158,7 +89,7 @@ class Node:
 
     root: Path
     shell: Shell
-    script: str
+    script: Script
     settings: dict[str, str]
     extra_path: list[Path] = field(default_factory=list)
 
@@ -236,10 +167,11 @@ def plain_node(root: Path, shell: Shell, authority: Authority) -> Node:
     node = Node(
         root,
         shell,
-        "trust.sh",
+        TRUST,
         {
             "node": "cube01",
-            "registry": REGISTRY,
+            "hostname": HOST,
+            "port": PORT,
             "address": "10.77.0.202",
             "names": "registry.cube.local registry",
             "system_trust": "false",
@@ -248,6 +180,7 @@ def plain_node(root: Path, shell: Shell, authority: Authority) -> Node:
             "mirrors_entry": MIRRORS_ENTRY,
             "configs_entry": CONFIGS_ENTRY,
             "hosts_toml": HOSTS_TOML,
+            "trust_revision": "c0ffee",
         },
     )
     for folder in ("tmp", "run"):

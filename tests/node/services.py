@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from components.node_script import RESTARTING_TRUST
+from components.node_script import TRUST_WITH_RESTART
 from tests.node.node import CERTS, CONFIG, Node, executable
 
 SYSTEMD = """\
@@ -135,7 +135,7 @@ def restartable(node: Node) -> None:
     node.write("/anew", ANEW)
     starts(node, f'cat "$root/anew" >"$root{CONFIG}"')
     states(node, f'echo "True {NOW} {RENEWED}"')
-    node.script = RESTARTING_TRUST
+    node.script = TRUST_WITH_RESTART
     node.settings["rollout"] = "serial"
     node.settings["ready_seconds"] = "30"
 
@@ -154,3 +154,11 @@ def restarts(node: Node) -> list[str]:
     """How the service was restarted, so far."""
     path = node.root / "restarts"
     return path.read_text().splitlines() if path.exists() else []
+
+
+def running(node: Node, *data_dirs: str) -> None:
+    """Have K3s's containerd run, as the process table shows it: one for each data-dir."""
+    for number, data in enumerate(data_dirs, 100):
+        config = f"{data}/agent/etc/containerd/config.toml"
+        arguments = ("containerd", "-c", config, "-a", "/run/k3s/containerd/containerd.sock", "")
+        node.write(f"/proc/{number}/cmdline", "\0".join(arguments))

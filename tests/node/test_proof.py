@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from components.node_script import PROOF
 from lab import toolchain
-from tests.node.bench import HOST, REPOSITORY, Bench, with_client
 from tests.node.node import Node, executable
+from tests.node.proof_node import HOST, REPOSITORY, Bench, with_client
 
 
 def test_the_first_node_pushes_and_pulls(bench: Bench) -> None:
@@ -88,7 +89,7 @@ def test_a_node_without_a_client_waits_for_another_to_push(bare: Bench, curl_nod
 
 @pytest.fixture
 def curl_node(tmp_path: Path, bare: Bench) -> Node:
-    node = Node(bare.node.root, bare.node.shell, "proof.sh", {})
+    node = Node(bare.node.root, bare.node.shell, PROOF, {})
     with_client(node, tmp_path / "clients", "curl")
     return node
 

@@ -12,11 +12,14 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from components.node_script import Script
 from lab import toolchain
-from tests.node.node import CA_FILE, CONFIGS_ENTRY, MIRRORS_ENTRY, REGISTRY, Shell
+from tests.node.node import CA_FILE, CONFIGS_ENTRY, MIRRORS_ENTRY, REGISTRY
 from tests.node.registries_files import files, heaps
+from tests.node.shells import Shell
 
-PART = Path(__file__).parents[2] / "components/node/registries.sh"
+PART = Script(("yaml_scan.awk", "registries.awk", "utf8.awk", "registries.sh")).source()
+OPTION = "option() { value=; }\n"
 REFUSED = 9
 OURS: dict[str, dict[str, Any]] = {
     "mirrors": {REGISTRY: {"endpoint": [f"https://{REGISTRY}"]}},
@@ -41,12 +44,11 @@ class Part:
         With a folder for its temporary files, in which the answer is then left, the part runs as the whole calls it.
         """
         (self.root / "etc/rancher/k3s/registries.yaml").write_bytes(content)
-        variables = {"root": str(self.root), "registry": REGISTRY, "LC_ALL": "C", "verb": verb, "work": str(work)}
-        variables["registries"] = "/etc/rancher/k3s/registries.yaml"
+        variables = {"root": str(self.root), "endpoint": REGISTRY, "LC_ALL": "C", "verb": verb, "work": str(work)}
         entries = {"mirrors_entry": MIRRORS_ENTRY, "configs_entry": CONFIGS_ENTRY}
-        called = "registries_wanted" if work else 'merged "$verb"'
+        called = "merge_registries" if work else 'print_merged "$verb"'
         done = subprocess.run(
-            [*self.shell.argv, "-euc", f"{PART.read_text()}\n{called}"],
+            [*self.shell.argv, "-euc", f"{OPTION}{PART}\nfind_registries\n{called}"],
             env={"PATH": str(self.shell.tools), **variables, **entries},
             capture_output=True,
             check=False,

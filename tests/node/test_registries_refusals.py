@@ -3,7 +3,7 @@
 import pytest
 
 from tests.node.node import REGISTRIES_YAML, REGISTRY, Node
-from tests.node.test_trust import elsewhere
+from tests.node.test_trust_moved import elsewhere
 from tests.node.test_trust_refusals import assert_refused
 
 YAML = "/etc/rancher/k3s/registries.yaml"
@@ -15,15 +15,15 @@ DOCUMENT = "the mark of another document, or a directive,"
 OWN = f"an entry for {REGISTRY} that is not marked as ours"
 UTF8 = "a byte that is not UTF-8"
 CONTROL = "a control character or byte order mark"
-OPEN = "what belongs to the quotes or brackets opened in line"
+OPEN = "a continuation of the quotes or brackets opened in line"
 LAST = "\n  # END k3s-registry"
 HALF = '"# BEGIN k3s-registry" without END'
 
 CASES: list[tuple[str | bytes, int, str, str]] = [
-    ("# c\nmirrors: {}\n", 2, FLOW, "write one key a line"),
-    ("configs: { # mine\n}\n", 1, FLOW, "write one key a line"),
-    ("mirrors:\n  {}\n", 2, FLOW, "write one key a line"),
-    ('{"mirrors": {}}\n', 1, FLOW, "write one key a line"),
+    ("# c\nmirrors: {}\n", 2, FLOW, "write one key per line"),
+    ("configs: { # mine\n}\n", 1, FLOW, "write one key per line"),
+    ("mirrors:\n  {}\n", 2, FLOW, "write one key per line"),
+    ('{"mirrors": {}}\n', 1, FLOW, "write one key per line"),
     ("mirrors: ~\n", 1, 'a value beside "mirrors:"', "correct that line"),
     ("mirrors:\n- docker.io\n", 2, NO_KEY, "correct that line"),
     ("mirrors:\n  docker.io\n", 2, NO_KEY, "correct that line"),
@@ -31,8 +31,8 @@ CASES: list[tuple[str | bytes, int, str, str]] = [
     ("just text\n", 1, NO_KEY, "mapping in block style"),
     ("? mirrors\n: x\n", 1, NO_KEY, "mapping in block style"),
     ('"mir\\x72ors":\n  a: b\n', 1, NO_KEY, "plain or quoted key"),
-    ("mirrors:\n\tdocker.io:\n", 2, "a tab in the indentation", "put blanks in its place"),
-    ("mirrors:\n  a:\n  \tb: c\n", 3, "a tab in the indentation", "put blanks in its place"),
+    ("mirrors:\n\tdocker.io:\n", 2, "a tab in the indentation", "put spaces in its place"),
+    ("mirrors:\n  a:\n  \tb: c\n", 3, "a tab in the indentation", "put spaces in its place"),
     ("mirrors:\n  a: {}\n'mirrors':\n", 3, 'a second "mirrors:"', "join the two"),
     (f"mirrors:\n  {REGISTRY}:\n", 2, OWN, "remove that entry"),
     (f"configs:\n  a: {{}}\n  '{REGISTRY}' :\n", 3, OWN, "remove that entry"),
@@ -49,7 +49,7 @@ CASES: list[tuple[str | bytes, int, str, str]] = [
     ("mirrors:\n...\n", 2, DOCUMENT, "remove that line"),
     ("%YAML 1.1\n---\n", 1, DOCUMENT, "remove that line"),
     ("--- {}\n", 1, DOCUMENT, "remove that line"),
-    ("  mirrors:\n", 1, "an indented line before any key", "take the indentation away"),
+    ("  mirrors:\n", 1, "an indented line before any key", "remove the indentation"),
     ("mirrors:\n    a: {}\n  b: {}\n", 3, 'a line indented less than the first one below "mirrors:"', "correct"),
     ('mirrors:\n  a: "x\nconfigs: y"\n', 3, f"{OPEN} 2", "indent it"),
     ("mirrors:\n  a: [x,\n  b]\n", 3, f"{OPEN} 2", "indent it"),

@@ -24,7 +24,7 @@ def killing(node: Node, count: int) -> str:
     """A wrapper that kills the shell at the count-th call; where it writes content, in the middle of it."""
     counter, tools = node.root / "tmp/counter", node.shell.tools
     return f"""
-case $0$* in */cat*config.yaml*) exec "$real" "$@" ;; esac
+case $0$* in */cat*config.*|*/cat*cmdline*) exec "$real" "$@" ;; esac
 echo x >>"{counter}"
 [ "$({tools}/wc -l <"{counter}")" -ge {count} ] || exec "$real" "$@"
 case $0 in */cat) {tools}/head -c 20 "$1" ;; esac

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from components.node_script import render
+from components.node_script import TRUST, render
 from tests.node.authority import Authority, new_authority
-from tests.node.node import Node, Shell, make_shell, plain_node
+from tests.node.node import Node, plain_node
+from tests.node.shells import Shell, make_shell
 
 BEGIN, END = "# BEGIN k3s-registry\n", "# END k3s-registry\n"
 BLOCK = f"{BEGIN}10.77.0.202 registry.cube.local registry\n{END}".encode()
@@ -160,7 +161,7 @@ def test_a_hosts_file_that_is_a_mount_is_rewritten_in_place(tmp_path: Path, shel
     if shutil.which("unshare") is None:
         pytest.skip("unshare is not installed")
     hosts, tmp = node.root / "etc/hosts", tmp_path / "stdin"
-    tmp.write_text(render("trust.sh", node.settings))
+    tmp.write_text(render(TRUST, node.settings))
     command = (
         f"mount --bind '{mounted}' '{hosts}' && exec env PATH={shell.tools} {' '.join(shell.argv)} -s -- apply <'{tmp}'"
     )

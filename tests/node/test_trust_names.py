@@ -36,7 +36,7 @@ def test_the_last_name_that_goes_takes_everything_back(node: Node, order: tuple[
 
 def test_the_old_name_leaves_what_the_new_one_was_told_alone(node: Node) -> None:
     node.run("apply", node="old")
-    other = {"registry": "images.local:5000"}
+    other = {"hostname": "images.local"}
     entries = {
         key: node.settings[key].replace("registry.cube.local", "images.local")
         for key in ("mirrors_entry", "configs_entry", "hosts_toml")

@@ -1,4 +1,6 @@
 import tomllib
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import yaml
@@ -11,7 +13,7 @@ from components.pull_proof import constants, proof_revision
 from components.registry import http_secret
 from components.registry_pod import affinity, strategy
 
-TRUST = Trust(registry="r.local:5000", address="10.0.0.2", names=("r.local", "r"), system_trust=True, audit="")
+TRUST = Trust(hostname="r.local", port=5000, address="10.0.0.2", names=("r.local", "r"), system_trust=True, audit="")
 
 
 def test_both_entries_name_host_and_port() -> None:
@@ -34,8 +36,18 @@ def test_hosts_toml_begins_with_the_header_that_makes_it_k3s_own() -> None:
 
 
 def test_the_trust_revision_is_the_same_on_every_node() -> None:
-    assert settings("cube01", TRUST, "")["node"] != settings("cube02", TRUST, "")["node"]
-    assert trust_revision(TRUST, "bundle") == trust_revision(TRUST, "bundle")
+    one, two = settings("cube01", TRUST, ""), settings("cube02", TRUST, "")
+    assert one["node"] != two["node"]
+    assert one["trust_revision"] == two["trust_revision"] == trust_revision(TRUST, "")
+
+
+@pytest.mark.parametrize("change", [{"hostname": "s.local"}, {"port": 1}, {"address": "10.0.0.9"}, {"names": ()}])
+def test_another_trust_is_another_trust_revision(change: dict[str, Any]) -> None:
+    assert trust_revision(replace(TRUST, **change), "bundle") != trust_revision(TRUST, "bundle")
+
+
+def test_an_audit_is_no_other_trust() -> None:
+    assert trust_revision(replace(TRUST, audit="x"), "bundle") == trust_revision(TRUST, "bundle")
 
 
 @pytest.mark.parametrize(("bundle", "certificate"), [("other", "certificate"), ("bundle", "other")])
@@ -44,8 +56,7 @@ def test_another_bundle_or_certificate_requires_another_proof(bundle: str, certi
 
 
 def test_another_audit_requires_another_proof() -> None:
-    audited = Trust(registry="r.local:5000", address="10.0.0.2", names=("r.local", "r"), system_trust=True, audit="x")
-    assert proof_revision(audited, "r", "b", "c") != proof_revision(TRUST, "r", "b", "c")
+    assert proof_revision(replace(TRUST, audit="x"), "r", "b", "c") != proof_revision(TRUST, "r", "b", "c")
 
 
 def test_another_registry_requires_another_proof() -> None:

@@ -4,7 +4,7 @@ from components.config import Rollout, parse
 from components.nodes import Trust, stdin, told_fingerprints
 from tests.node.authority import new_authority
 
-TRUST = Trust(registry="r.local:5000", address="10.0.0.2", names=("r.local", "r"), system_trust=True, audit="")
+TRUST = Trust(hostname="r.local", port=5000, address="10.0.0.2", names=("r.local", "r"), system_trust=True, audit="")
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9vzGeAGyDClVeJUe+UJ7C8zs5ip6h6jVzyj9/dcx4R"
 CONFIG = {"hostname": "r.local", "ip": "10.0.0.2", "nodes": {"cube01": {"host": "10.0.0.3", "hostKey": HOST_KEY}}}
 

@@ -110,7 +110,7 @@ class Bench:
     def point_at(self, port: int) -> None:
         """Make the node trust the registry at a port of loopback, as trust.sh does."""
         registry = f"{HOST}:{port}"
-        self.node.settings |= {"registry": registry, "port": str(port)}
+        self.node.settings["port"] = str(port)
         self.node.write(CA_FILE, self.authority.pem)
         self.node.write(f"{CERTS}/{registry}/hosts.toml", f'ca = ["{CA_FILE}"]\n')
         self.node.write("/etc/hosts", f"127.0.0.1 localhost\n127.0.0.1 {HOST} registry\n")

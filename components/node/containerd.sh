@@ -1,0 +1,74 @@
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # joined with the other parts
+# What containerd reads: a hosts.toml per registry, at each pull. As a rule nothing has to be restarted.
+
+# check_containerd: refuses a containerd that would not read our hosts.toml. Sets restart where K3s may be restarted so
+# that it does, or where a restart was cut short.
+check_containerd() {
+	if [ ! -e "$root$config_toml" ]; then
+		die "found no $config_toml" "K3s writes it when it starts" "start K3s, or name its data-dir in $config_yaml"
+	fi
+	if [ ! "$config_path" ]; then
+		reason="no config_path in $config_toml"
+		check_template
+	elif [ -e "$journal/saved" ]; then
+		reason='a restart of K3s that was cut short'
+	else
+		return 0
+	fi
+	if [ "${rollout:-}" != serial ]; then
+		die "found $reason" "K3s must be restarted, one node after another" \
+			"set rollout: serial and run pulumi up again"
+	fi
+	if [ ! "$unit" ]; then
+		die "found $reason and no service of K3s" "K3s must be restarted" "restart it by hand and run pulumi up again"
+	fi
+	restart=1
+}
+
+# check_template: refuses a template of containerd's configuration that keeps config_path out, whatever is restarted.
+check_template() {
+	for template in "$data"/agent/etc/containerd/config-v3.toml.tmpl "$data"/agent/etc/containerd/config.toml.tmpl; do
+		if [ ! -e "$root$template" ]; then continue; fi
+		grep -Eq 'config_path|template +"base"' "$root$template" ||
+			die "found $reason and its template" "containerd must read hosts.toml files" \
+				"add config_path = \"$certs\" to $template or remove it, and restart K3s"
+		break
+	done
+}
+
+# check_hosts_toml: refuses a file in our place that somebody else wrote.
+check_hosts_toml() {
+	if [ -e "$toml" ] && ! begins_like "$toml" "$hosts_toml"; then
+		die "found \"$line\" in $certs/$endpoint/hosts.toml, which is not ours" "settings of others stay" \
+			"move that file away and run pulumi up again"
+	fi
+}
+
+write_hosts_toml() {
+	printf %s "$hosts_toml" >"$work/new"
+	if ! mirrored; then write_file hosts.toml "$toml"; fi
+}
+
+# mirrored: hosts.toml is ours but for parts that K3s's embedded registry mirror added to it.
+mirrored() {
+	grep -qs '^\[host\."https://' "$toml" && [ "$(awk "$mirrored_awk" "$toml")" = "$(awk NF "$work/new")" ]
+}
+
+# remove_hosts_toml ENDPOINT: removes our settings for it from containerd.
+remove_hosts_toml() {
+	if [ "$verb" = check ]; then
+		note hosts.toml
+		return 0
+	fi
+	remove_file hosts.toml "$root$certs/$1/hosts.toml" "$hosts_toml"
+	remove_directory "$root$certs/$1"
+	rmdir "$root$certs/$1" || :
+}
+
+# remove_former_hosts_toml: of the registry that registries.yaml names as ours, where it is another one by now.
+remove_former_hosts_toml() {
+	case $former in
+	'' | "$endpoint" | */*) ;;
+	*) remove_hosts_toml "$former" ;;
+	esac
+}

@@ -1,0 +1,76 @@
+"""The shells that a node may have, each with tools of the same making."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+# What a node has: coreutils or busybox, sed, awk, grep, gzip. No python, no bash.
+COMMANDS = [
+    "awk",
+    "base64",
+    "basename",
+    "cat",
+    "chmod",
+    "cp",
+    "date",
+    "env",
+    "false",
+    "find",
+    "grep",
+    "gzip",
+    "head",
+    "id",
+    "kill",
+    "ln",
+    "ls",
+    "mkdir",
+    "mktemp",
+    "mv",
+    "od",
+    "printf",
+    "readlink",
+    "rm",
+    "rmdir",
+    "setsid",
+    "sh",
+    "sed",
+    "sha256sum",
+    "sleep",
+    "sort",
+    "stat",
+    "sync",
+    "tail",
+    "timeout",
+    "touch",
+    "tr",
+    "true",
+    "wc",
+]
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A POSIX shell with a folder of tools of the same making."""
+
+    name: str
+    argv: tuple[str, ...]
+    tools: Path
+
+
+def make_shell(name: str, folder: Path) -> Shell | None:
+    """Make a folder of tools for `dash` (coreutils) or `busybox` (applets); None where the shell is not installed."""
+    program = shutil.which(name)
+    if program is None:
+        return None
+    folder.mkdir(parents=True)
+    for command in COMMANDS:
+        if name == "busybox":
+            (folder / command).symlink_to(program)
+        elif found := shutil.which(command):
+            (folder / command).symlink_to(os.path.realpath(found))
+    if os.geteuid() != 0:
+        (folder / "id").unlink()
+        (folder / "id").write_text("#!/bin/sh\necho 0\n")
+        (folder / "id").chmod(0o755)
+    return Shell(name, (program, "sh") if name == "busybox" else (program,), folder)
