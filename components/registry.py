@@ -14,7 +14,7 @@ from typing import Final
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.config import ImagePullPolicy, LoadBalancer, Storage
+from components.config_registry import ImagePullPolicy, LoadBalancer, Storage
 from components.registry_pod import CONTAINER_PORT, LABELS, POD_LABELS, SECRET_NAME, PodArgs, pod, strategy
 
 DEPLOYMENT_NAME: Final = "registry"

@@ -6,7 +6,7 @@ from typing import Final
 
 import pulumi_kubernetes as kubernetes
 
-from components.config import AccessMode, ImagePullPolicy
+from components.config_registry import AccessMode, ImagePullPolicy
 
 SECRET_NAME: Final = "docker-registry-tls-cert"  # noqa: S105 - the name of a Secret, not its content
 CONTAINER_PORT: Final = 5000

@@ -43,7 +43,7 @@ class RegistryStack(pulumi.ComponentResource):
         config = args.config
         trust = Trust(
             registry=endpoint(config.hostname, config.port),
-            address=config.ip,
+            address=config.address,
             names=(config.hostname, *config.aliases),
             system_trust=config.system_trust,
             audit=config.audit,
@@ -53,7 +53,7 @@ class RegistryStack(pulumi.ComponentResource):
             CertificatesArgs(
                 hostname=config.hostname,
                 dns_names=(*trust.names, *service_names(config.namespace)),
-                ip=config.ip,
+                ip=config.address,
                 plan=config.certificates,
                 external_key_pem=args.external_authority_key or "",
             ),
@@ -67,7 +67,7 @@ class RegistryStack(pulumi.ComponentResource):
             image_pull_policy=config.image_pull_policy,
             node_selector=config.node_selector,
             load_balancer=config.load_balancer,
-            ip=config.ip,
+            ip=config.address,
             port=config.port,
             server_certificate_pem=certificates.server_certificate_pem,
             server_key_pem=certificates.server_key_pem,
@@ -141,7 +141,7 @@ def addresses(config: StackConfig) -> dict[str, str | int]:
         "registryPort": config.port,
         "registryEndpoint": registry,
         "registryUrl": f"https://{registry}",
-        "registryIp": config.ip,
+        "registryIp": config.address,
         "imagePrefix": f"{registry}/openfaas",
         "clusterEndpoint": endpoint(service_names(config.namespace)[-1], config.port),
         "namespace": config.namespace,

@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.config import ConfigError, parse
+from components.config_parse import ConfigError, parse
 from components.config_source import decode
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9vzGeAGyDClVeJUe+UJ7C8zs5ip6h6jVzyj9/dcx4R"
@@ -100,7 +100,7 @@ def test_the_error_says_that_nothing_was_contacted() -> None:
         ("hostname", "localhost", "plain HTTP"),
         ("hostname", "registry.docker-registry.svc", "cluster's own DNS"),
         ("hostname", "a" * 64 + ".local", "63 characters"),
-        ("aliases", ["registry", "registry"], "each may stand once"),
+        ("aliases", ["registry", "registry"], "only once"),
         ("aliases", ["registry.cube.local"], "differ from hostname"),
         ("aliases", "registry", "must be a list"),
         ("ip", "192.168.0.300", "IPv4 or IPv6"),
@@ -111,7 +111,7 @@ def test_the_error_says_that_nothing_was_contacted() -> None:
         ("audit", "two\nlines", "one line"),
         ("audit", "x" * 101, "at most 100"),
         ("port", 0, "from 1 to 65535"),
-        ("port", "5000", "whole number"),
+        ("port", "5000", "an integer from 1 to 65535"),
         ("nodes", {}, "at least one node"),
         ("nodes.cube01.host", "root@192.168.0.11", "without user and port"),
         ("nodes.cube01.hostKey", RSA, "SHA-1"),
@@ -139,7 +139,7 @@ def test_the_error_says_that_nothing_was_contacted() -> None:
         ("certificates.external", "two", "one of certificates.authorities"),
         ("caCertificate", "x", "which of the authorities"),
         ("certificates.protect", "yes", "true or false"),
-        ("nodeSelector.node-type", 1, "must be a text"),
+        ("nodeSelector.node-type", 1, "must be a string"),
         ("unknown", "x", "not a key"),
     ],
 )
@@ -177,7 +177,7 @@ def test_two_spellings_of_one_address_are_one_address() -> None:
 
 
 def test_an_address_is_passed_on_in_its_shortest_form() -> None:
-    assert parse(with_value("ip", "FD00:0:0::202")).ip == "fd00::202"
+    assert parse(with_value("ip", "FD00:0:0::202")).address == "fd00::202"
 
 
 def test_a_nodes_own_ssh_settings_win_over_the_stacks() -> None:

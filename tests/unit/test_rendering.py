@@ -6,7 +6,7 @@ import yaml
 from components import probe_image
 from components.certificate_bundle import fingerprints
 from components.certificates import server_subject
-from components.config import AccessMode
+from components.config_registry import AccessMode
 from components.nodes import CA_FILE, Trust, configs_entry, hosts_toml, mirrors_entry, settings, trust_revision
 from components.pull_proof import constants, revision
 from components.registry import http_secret
