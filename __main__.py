@@ -25,5 +25,5 @@ stack = RegistryStack(
     ),
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )
-for name, value in stack.outputs.items():
+for name, value in stack.outputs.exports().items():
     pulumi.export(name, value)

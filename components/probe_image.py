@@ -1,4 +1,4 @@
-"""The probe image: the smallest image that a containerd really pulls, byte for byte the same wherever it is made."""
+"""The probe image: the smallest image that containerd really pulls, the same bytes on every computer."""
 
 import base64
 import hashlib
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 REPOSITORY: Final = "k3s-registry/pull-proof"
 _LAYER: Final = base64.b64decode("H4sIAAAJbogA/2IYBaNgFIxYAAgAAP//Lq+17wAEAAA=")
-"""An empty tar, gzipped. A literal: two zlib versions need not compress alike, and the digest must not depend on it."""
+"""An empty tar, gzipped. It is a literal because the digest must not depend on the version of zlib."""
 _LAYER_DIFF_ID: Final = "sha256:" + hashlib.sha256(bytes(1024)).hexdigest()
 _LAYER_TYPE: Final = "application/vnd.oci.image.layer.v1.tar+gzip"
 _CONFIG_TYPE: Final = "application/vnd.oci.image.config.v1+json"
@@ -19,24 +19,24 @@ _PLATFORMS: Final[tuple[dict[str, str], ...]] = (
     {"architecture": "arm64", "os": "linux"},
     {"architecture": "arm", "os": "linux", "variant": "v7"},
 )
-"""What K3s is released for: a mixed cluster pulls one digest, and each node finds its own platform in it."""
+"""The platforms of K3s: the nodes of a mixed cluster pull one digest, and each finds its own platform in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Blob:
-    """One piece of an image, addressed by its content."""
+    """One part of an image, addressed by its content."""
 
     media_type: str
     content: bytes
 
     @property
     def digest(self) -> str:
-        """Its address: `sha256:` and the hash in hex."""
+        """The blob's address: `sha256:` and the hash in hex."""
         return "sha256:" + hashlib.sha256(self.content).hexdigest()
 
     @property
     def descriptor(self) -> dict[str, Any]:
-        """How another piece refers to it (OCI image specification, descriptor)."""
+        """How another part refers to the blob (OCI image specification, descriptor)."""
         return {"mediaType": self.media_type, "digest": self.digest, "size": len(self.content)}
 
 
@@ -45,15 +45,15 @@ class ProbeImage:
     """An image index and everything below it."""
 
     blobs: tuple[Blob, ...]
-    """Layer and configurations: pushed first."""
+    """Layer and configurations, which are pushed first."""
     manifests: tuple[Blob, ...]
-    """One a platform: pushed before the index, which names them."""
+    """One per platform, pushed before the index, which names them."""
     index: Blob
-    """What nodes pull: the only part that tells one revision from another."""
+    """The part that nodes pull by its digest, and the only one that depends on the proof's revision."""
 
 
-def build(revision: str) -> ProbeImage:
-    """The probe image of a revision: any other revision gives another digest, so that no node has it already."""
+def build(proof_revision: str) -> ProbeImage:
+    """The probe image of a proof; another revision has another digest, so that no node has the image already."""
     layer = Blob(media_type=_LAYER_TYPE, content=_LAYER)
     configs: list[Blob] = []
     manifests: list[Blob] = []
@@ -83,7 +83,7 @@ def build(revision: str) -> ProbeImage:
         {
             "schemaVersion": 2,
             "mediaType": _INDEX_TYPE,
-            "annotations": {"k3s-registry.revision": revision},
+            "annotations": {"k3s-registry.proof-revision": proof_revision},
             "manifests": entries,
         },
     )

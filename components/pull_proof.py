@@ -1,7 +1,7 @@
 """Pull proof: each node pulls the probe image from the registry through its own containerd, or the `up` fails.
 
-No node depends on another one: whichever comes first finds the image missing and pushes it. What happens on a node is
-in `node/proof.sh`.
+No node depends on another one: whichever node comes first finds the image missing and pushes it. `node/proof.sh` runs
+on each node.
 """
 
 import base64
@@ -13,19 +13,18 @@ from functools import partial
 from typing import Final
 
 import pulumi
-from pulumi_command import remote
 
-from components import coverage, node_script, probe_image
+from components import node_command, node_script, probe_image, unlisted
 from components.config import Node, Rollout
-from components.nodes import Trust, command_options, connection, trust_revision, visiting_order
+from components.nodes import Trust, trust_revision
 
 WAIT_SECONDS: Final = 120
-"""How long a node waits for the registry to answer: its address may be announced a while after the Service is made."""
+"""How long a node waits for the registry to answer: the address may be announced some time after the Service exists."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PullProofArgs:
-    """What is pulled, from where, and by whom."""
+    """The registry to pull from, and the nodes that pull."""
 
     nodes: Sequence[Node]
     trust: Trust
@@ -37,51 +36,46 @@ class PullProofArgs:
     private_key: pulumi.Input[str] | None
     rollout: Rollout
     trusted: Mapping[str, pulumi.Resource]
-    """The command that made each node trust the registry."""
+    """The command that made each node trust the registry, by node name."""
     registry: Sequence[pulumi.Resource]
-    """What must be there before the registry can answer."""
+    """Resources that must exist before the registry can answer."""
     registry_revision: str
-    """What the registry is: another image, storage or namespace wants another proof."""
+    """Changes with the registry's image, storage and namespace, each of which requires another proof."""
 
 
 class PullProof(pulumi.ComponentResource):
-    """One `remote.Command` a node, which succeeds only after a real pull."""
+    """One `remote.Command` per node, which succeeds only after a real pull."""
 
     digests: pulumi.Output[dict[str, str]]
-    """Digest that each node pulled, by node name."""
+    """The digest that each node pulled, by node name."""
     unlisted: pulumi.Output[list[str] | None]
-    """Nodes of the cluster that are not listed; None where no server told."""
+    """Nodes of the cluster that the configuration does not list; None if no server reported the cluster's nodes."""
 
     def __init__(self, name: str, args: PullProofArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:PullProof", name, {}, opts)
-        commands: dict[str, remote.Command] = {}
-        # A node that is off proves nothing: its proof leaves the state, contacting nobody, and comes again with it.
-        for node in visiting_order((node for node in args.nodes if not node.offline), args.rollout):
-            before = list(commands.values())[-1:] if args.rollout is Rollout.SERIAL else []
-            commands[node.name] = remote.Command(
-                f"{node.name}-proof",
-                connection=connection(node, args.private_key),
-                create=node_script.command("apply"),
-                update=node_script.command("apply"),
-                # No delete: the node removed the image right after the pull.
-                stdin=pulumi.Output.all(args.bundle_pem, args.server_certificate_pem).apply(
-                    partial(stdin, node.name, args)
-                ),
-                add_previous_output_in_env=False,  # see components/nodes.py
-                logging=remote.Logging.NONE,
-                opts=command_options(self, node, "proof", [args.trusted[node.name], *args.registry, *before]),
-            )
+        pems = pulumi.Output.all(args.bundle_pem, args.server_certificate_pem)
+        commands = node_command.commands(
+            self,
+            # An offline node proves nothing: its proof leaves the state without a visit, and returns with the node.
+            [node for node in args.nodes if not node.offline],
+            "proof",
+            rollout=args.rollout,
+            private_key=args.private_key,
+            stdin=lambda node: pems.apply(partial(stdin, node.name, args)),
+            # Nothing to undo: the node removes the image right after the pull.
+            depends_on=lambda node: [args.trusted[node.name], *args.registry],
+        )
         self.digests = pulumi.Output.all(
             **{name: command.stdout.apply(reported_digest) for name, command in commands.items()}
         )
         listed = [node.name for node in args.nodes]
-        reports = pulumi.Output.all(*[command.stdout.apply(coverage.seen) for command in commands.values()])
-        self.unlisted = reports.apply(lambda known: coverage.unlisted(listed, known))
+        reports = pulumi.Output.all(*[command.stdout.apply(unlisted.reported) for command in commands.values()])
+        self.unlisted = reports.apply(lambda known: unlisted.missing(listed, known))
         self.unlisted.apply(self._warn)
         self.register_outputs({"digests": self.digests, "unlisted": self.unlisted})
 
     def _warn(self, missing: Sequence[str] | None) -> None:
-        sentence = coverage.warning(missing)
+        sentence = unlisted.warning(missing)
         if sentence is not None:
             pulumi.log.warn(sentence, resource=self)
 
@@ -94,7 +88,7 @@ def stdin(node: str, args: PullProofArgs, pems: Sequence[str]) -> str:
 
 def settings(node: str, args: PullProofArgs, bundle_pem: str, server_certificate_pem: str) -> dict[str, str]:
     """Shell variables that `proof.sh` reads."""
-    wanted = revision(args.trust, args.registry_revision, bundle_pem, server_certificate_pem)
+    wanted = proof_revision(args.trust, args.registry_revision, bundle_pem, server_certificate_pem)
     return {
         "node": node,
         "registry": args.trust.registry,
@@ -119,8 +113,8 @@ def constants() -> dict[str, str]:
     }
 
 
-def revision(trust: Trust, registry_revision: str, bundle_pem: str, server_certificate_pem: str) -> str:
-    """What a proof proves: another trust, registry, server certificate or audit wants another pull."""
+def proof_revision(trust: Trust, registry_revision: str, bundle_pem: str, server_certificate_pem: str) -> str:
+    """Changes with the trust, the registry, the server certificate and the audit: each requires another pull."""
     parts = trust_revision(trust, bundle_pem) + registry_revision + server_certificate_pem
     return hashlib.sha256(parts.encode()).hexdigest()
 
@@ -131,7 +125,7 @@ def reported_digest(stdout: str) -> str:
 
 
 def _lines(blobs: Iterable[probe_image.Blob]) -> str:
-    """One line a blob: digest, media type, and the content, as it is where it is JSON, else in base64."""
+    """One line per blob: digest, media type, and the content, which is in base64 unless it is JSON."""
     return "\n".join(
         f"{blob.digest} {blob.media_type} "
         + (blob.content if blob.content.startswith(b"{") else base64.b64encode(blob.content)).decode()

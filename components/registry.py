@@ -1,7 +1,7 @@
 """The registry itself: namespace, key pair, storage, workload and address.
 
-Object names are the guide's, so that a cluster built by hand can be taken over with its images. Does not wait for the
-address to answer: the pull proof does, and it sees more.
+Object names are the guide's, so that a cluster built by hand can be taken over with its images. This component does not
+wait until the address answers: the pull proof does, and it sees more.
 """
 
 import base64
@@ -14,27 +14,21 @@ from typing import Final
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.config_registry import ImagePullPolicy, LoadBalancer, Storage
-from components.registry_pod import CONTAINER_PORT, LABELS, POD_LABELS, SECRET_NAME, PodArgs, pod, strategy
+from components.config_registry import LoadBalancer, RegistrySettings
+from components.registry_address import SERVICE_NAME
+from components.registry_pod import CONTAINER_PORT, LABELS, POD_LABELS, SECRET_NAME, pod, strategy
 
-DEPLOYMENT_NAME: Final = "registry"
-SERVICE_NAME: Final = "registry-service"
-CERTIFICATE_ANNOTATION: Final = "k3s-registry/server-certificate"
+_DEPLOYMENT_NAME: Final = "registry"
+_CERTIFICATE_ANNOTATION: Final = "k3s-registry/server-certificate"
+_OVERWRITE_MANUAL_CHANGES: Final = {"pulumi.com/patchForce": "true"}
+"""Without this annotation, one field changed by hand (`kubectl scale`) makes every later `up` fail with a conflict."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryArgs:
-    """How the registry runs."""
+    """How the registry runs, and its key pair."""
 
-    namespace: str
-    create_namespace: bool
-    storage: Storage
-    image: str
-    image_pull_policy: ImagePullPolicy
-    node_selector: Mapping[str, str]
-    load_balancer: LoadBalancer
-    ip: str
-    port: int
+    settings: RegistrySettings
     server_certificate_pem: pulumi.Input[str]
     server_key_pem: pulumi.Input[str]
 
@@ -47,147 +41,142 @@ class Registry(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:Registry", name, {}, opts)
-        within: list[pulumi.Resource] = []
-        if args.create_namespace:
-            within.append(
+        settings = args.settings
+        namespace: list[pulumi.Resource] = []
+        if settings.create_namespace:
+            namespace.append(
                 kubernetes.core.v1.Namespace(
                     f"{name}-namespace",
                     metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                        name=args.namespace,
+                        name=settings.namespace,
                         labels={"pod-security.kubernetes.io/enforce": "restricted"},
-                        annotations=OURS_ALONE,
+                        annotations=_OVERWRITE_MANUAL_CHANGES,
                     ),
-                    # Kubernetes deletes the claim with its namespace, and knows nothing of the claim's protection.
-                    opts=pulumi.ResourceOptions(parent=self, protect=args.storage.protect, delete_before_replace=True),
+                    # Kubernetes deletes the claim with its namespace, and does not know that Pulumi protects the claim.
+                    opts=pulumi.ResourceOptions(
+                        parent=self, protect=settings.storage.protect, delete_before_replace=True
+                    ),
                 )
             )
         certificate = pulumi.Output.from_input(args.server_certificate_pem)
         key = pulumi.Output.from_input(args.server_key_pem)
         secret = kubernetes.core.v1.Secret(
             f"{name}-certificate",
-            metadata=_metadata(args.namespace, SECRET_NAME),
+            metadata=_metadata(settings.namespace, SECRET_NAME),
             type="kubernetes.io/tls",
             data={
                 "tls.crt": certificate.apply(encoded),
                 "tls.key": key.apply(encoded),
                 "http.secret": key.apply(http_secret).apply(encoded),
             },
-            opts=old_goes_first(self, within),
+            opts=delete_first(self, namespace),
         )
         claim = kubernetes.core.v1.PersistentVolumeClaim(
             f"{name}-claim",
-            metadata=_metadata(args.namespace, args.storage.claim_name),
+            metadata=_metadata(settings.namespace, settings.storage.claim_name),
             spec=kubernetes.core.v1.PersistentVolumeClaimSpecArgs(
-                access_modes=[args.storage.access_mode.value],
-                storage_class_name=args.storage.class_name,
-                resources=kubernetes.core.v1.VolumeResourceRequirementsArgs(requests={"storage": args.storage.size}),
+                access_modes=[settings.storage.access_mode.value],
+                storage_class_name=settings.storage.class_name,
+                resources=kubernetes.core.v1.VolumeResourceRequirementsArgs(
+                    requests={"storage": settings.storage.size}
+                ),
             ),
-            # The images are in it: a changed class is planned as delete and create, and a destroy takes it along.
+            # The claim holds the images. A changed class would delete and create it, and a destroy would delete it.
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=within,
-                protect=args.storage.protect,
+                depends_on=namespace,
+                protect=settings.storage.protect,
                 delete_before_replace=True,
-                # The cluster fills it in, so a claim that was imported has it: taking it out would replace the claim.
+                # The cluster sets this field, so an imported claim has it; removing it would replace the claim.
                 ignore_changes=["spec.volumeName"],
             ),
         )
         self.deployment = kubernetes.apps.v1.Deployment(
             f"{name}-deployment",
-            metadata=_metadata(args.namespace, DEPLOYMENT_NAME),
+            metadata=_metadata(settings.namespace, _DEPLOYMENT_NAME),
             spec=kubernetes.apps.v1.DeploymentSpecArgs(
                 replicas=1,
                 selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=LABELS),
-                strategy=strategy(args.storage.access_mode),
+                strategy=strategy(settings.storage.access_mode),
                 template=kubernetes.core.v1.PodTemplateSpecArgs(
                     metadata=kubernetes.meta.v1.ObjectMetaArgs(
                         labels=POD_LABELS,
-                        # The registry reads its certificate once, at start: another one must be another pod.
-                        annotations={CERTIFICATE_ANNOTATION: certificate.apply(certificate_hash)},
+                        # The registry reads its certificate only at start, so another certificate needs another pod.
+                        annotations={_CERTIFICATE_ANNOTATION: certificate.apply(certificate_hash)},
                     ),
-                    spec=pod(
-                        PodArgs(
-                            image=args.image,
-                            image_pull_policy=args.image_pull_policy,
-                            node_selector=args.node_selector,
-                            claim_name=args.storage.claim_name,
-                            access_mode=args.storage.access_mode,
-                        )
-                    ),
+                    spec=pod(settings),
                 ),
             ),
-            opts=old_goes_first(self, [secret, claim], replace_with=[claim]),
+            opts=delete_first(self, [secret, claim], replace_with=[claim]),
         )
         self.service = kubernetes.core.v1.Service(
             f"{name}-service",
-            # The provider would settle for ten seconds and then know less than the pull proof shows.
-            metadata=_metadata(args.namespace, SERVICE_NAME, {"pulumi.com/skipAwait": "true"}),
-            spec=service(args),
-            opts=old_goes_first(self, within),
+            # Awaiting the Service would take ten seconds and show less than the pull proof does.
+            metadata=_metadata(settings.namespace, SERVICE_NAME, {"pulumi.com/skipAwait": "true"}),
+            spec=service(settings),
+            opts=delete_first(self, namespace),
         )
         self.register_outputs({})
 
 
-def old_goes_first(
+def delete_first(
     parent: pulumi.Resource,
     depends_on: Sequence[pulumi.Resource],
     replace_with: Sequence[pulumi.Resource] = (),
 ) -> pulumi.ResourceOptions:
-    """Options of an object whose old form must be gone before the new one is proved.
+    """Options of an object that must be deleted before its replacement is created.
 
-    With another namespace both would stand for a while, and every node would prove the one that is about to go. A claim
-    is not gone before the pod that mounts it: `replace_with`.
+    In a new namespace, create-before-delete would leave two registries, and the nodes would prove the old one. A claim
+    exists until the pod that mounts it is deleted, so the Deployment is replaced together with the claim.
     """
     return pulumi.ResourceOptions(
         parent=parent, depends_on=list(depends_on), delete_before_replace=True, replace_with=list(replace_with)
     )
 
 
-def revision(args: RegistryArgs) -> str:
-    """A hash of what the registry is and where it runs."""
-    storage = args.storage
-    what = [args.namespace, args.image, storage.claim_name, storage.class_name, storage.access_mode.value]
-    where = [args.load_balancer.value, sorted(args.node_selector.items())]
-    return hashlib.sha256(json.dumps([what, where]).encode()).hexdigest()
+def registry_revision(settings: RegistrySettings) -> str:
+    """A hash of the registry's image, storage and place; another one requires another proof."""
+    storage = settings.storage
+    workload = [settings.namespace, settings.image, storage.claim_name, storage.class_name, storage.access_mode.value]
+    place = [settings.load_balancer.value, sorted(settings.node_selector.items())]
+    return hashlib.sha256(json.dumps([workload, place]).encode()).hexdigest()
 
 
-OURS_ALONE: Final = {"pulumi.com/patchForce": "true"}
-"""Without it, one field touched by hand (`kubectl scale`) makes every later `up` fail with a conflict."""
-
-
-def service(args: RegistryArgs) -> kubernetes.core.v1.ServiceSpecArgs:
+def service(settings: RegistrySettings) -> kubernetes.core.v1.ServiceSpecArgs:
     """The registry's address on the LAN."""
     core = kubernetes.core.v1
-    # Named by its number: the dry run of a preview knows the old port too, and two of one name are refused.
+    # The name holds the number: in a preview's dry run the old port is still there, and a duplicate name is refused.
     ports = [
-        core.ServicePortArgs(name=f"docker-{args.port}", protocol="TCP", port=args.port, target_port=CONTAINER_PORT)
-    ]
-    # A cluster gives a Service its first family only, and that is IPv4 on most.
-    families = ["IPv6"] if ":" in args.ip else None
-    if args.load_balancer is LoadBalancer.NONE:
-        # Somebody else routes the address to the nodes; there kube-proxy must know it.
-        return core.ServiceSpecArgs(
-            selector=LABELS, type="ClusterIP", ports=ports, external_ips=[args.ip], ip_families=families
+        core.ServicePortArgs(
+            name=f"docker-{settings.port}", protocol="TCP", port=settings.port, target_port=CONTAINER_PORT
         )
-    # The field rather than MetalLB's annotation: that has changed its name, and the two together are refused.
-    wanted = args.ip if args.load_balancer is LoadBalancer.METALLB else None
+    ]
+    # A cluster gives a Service only its first IP family, which is IPv4 on most clusters.
+    families = ["IPv6"] if ":" in settings.address else None
+    if settings.load_balancer is LoadBalancer.NONE:
+        # The address is routed to the nodes by other means, and kube-proxy must accept it there.
+        return core.ServiceSpecArgs(
+            selector=LABELS, type="ClusterIP", ports=ports, external_ips=[settings.address], ip_families=families
+        )
+    # The field, not MetalLB's annotation: the annotation's name has changed, and MetalLB refuses both together.
+    wanted = settings.address if settings.load_balancer is LoadBalancer.METALLB else None
     return core.ServiceSpecArgs(
         selector=LABELS, type="LoadBalancer", ports=ports, load_balancer_ip=wanted, ip_families=families
     )
 
 
 def encoded(text: str) -> str:
-    """Base64, as a Secret's data has it."""
+    """Base64, the form of a Secret's data."""
     return base64.b64encode(text.encode()).decode()
 
 
 def http_secret(server_key_pem: str) -> str:
-    """What signs the registry's upload tokens: derived from the server's key, so it needs no resource of its own."""
+    """The key that signs the registry's upload tokens; derived from the server's key, so it needs no resource."""
     return hashlib.sha256(b"k3s-registry http secret\n" + server_key_pem.encode()).hexdigest()
 
 
 def certificate_hash(server_certificate_pem: str) -> str:
-    """What makes a new pod for a new certificate."""
+    """Changes with the certificate, and so rolls the pod."""
     return hashlib.sha256(server_certificate_pem.encode()).hexdigest()
 
 
@@ -195,5 +184,5 @@ def _metadata(
     namespace: str, name: str, annotations: Mapping[str, str] | None = None
 ) -> kubernetes.meta.v1.ObjectMetaArgs:
     return kubernetes.meta.v1.ObjectMetaArgs(
-        name=name, namespace=namespace, labels=LABELS, annotations={**OURS_ALONE, **(annotations or {})}
+        name=name, namespace=namespace, labels=LABELS, annotations={**_OVERWRITE_MANUAL_CHANGES, **(annotations or {})}
     )

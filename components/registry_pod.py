@@ -1,12 +1,10 @@
-"""The registry's pod: what runs in it, where, and how a new one takes over from the old."""
+"""The registry's pod: its container, its place, and how a new pod takes over from the old one."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import pulumi_kubernetes as kubernetes
 
-from components.config_registry import AccessMode, ImagePullPolicy
+from components.config_registry import AccessMode, RegistrySettings
 
 SECRET_NAME: Final = "docker-registry-tls-cert"  # noqa: S105 - the name of a Secret, not its content
 CONTAINER_PORT: Final = 5000
@@ -15,27 +13,16 @@ POD_LABELS: Final = {**LABELS, "name": "registry"}
 _USER_ID: Final = 1000
 _DRAIN_SECONDS: Final = 20
 _PRE_STOP_SECONDS: Final = 5
-"""Time for every kube-proxy to stop sending new connections to a pod that is going away."""
+"""Time for every kube-proxy to stop sending new connections to a pod that is being deleted."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PodArgs:
-    """What a registry's pod depends on."""
-
-    image: str
-    image_pull_policy: ImagePullPolicy
-    node_selector: Mapping[str, str]
-    claim_name: str
-    access_mode: AccessMode
-
-
-def pod(args: PodArgs) -> kubernetes.core.v1.PodSpecArgs:
+def pod(settings: RegistrySettings) -> kubernetes.core.v1.PodSpecArgs:
     """The registry's pod, within the `restricted` pod security standard."""
     core = kubernetes.core.v1
     return core.PodSpecArgs(
-        node_selector=dict(args.node_selector),
-        affinity=affinity(args.access_mode),
-        # A Service called `registry` in this namespace would else set REGISTRY_* variables, its configuration.
+        node_selector=dict(settings.node_selector),
+        affinity=affinity(settings.storage.access_mode),
+        # A Service called `registry` in this namespace would otherwise set REGISTRY_* variables, which configure it.
         enable_service_links=False,
         automount_service_account_token=False,
         termination_grace_period_seconds=_PRE_STOP_SECONDS + _DRAIN_SECONDS + 5,
@@ -44,14 +31,14 @@ def pod(args: PodArgs) -> kubernetes.core.v1.PodSpecArgs:
             run_as_user=_USER_ID,
             run_as_group=_USER_ID,
             fs_group=_USER_ID,
-            fs_group_change_policy="OnRootMismatch",  # else every start walks the whole image store
+            fs_group_change_policy="OnRootMismatch",  # otherwise every start walks the whole image store
             seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault"),
         ),
         containers=[
             core.ContainerArgs(
                 name="registry",
-                image=args.image,
-                image_pull_policy=args.image_pull_policy.value,
+                image=settings.image,
+                image_pull_policy=settings.image_pull_policy.value,
                 ports=[core.ContainerPortArgs(container_port=CONTAINER_PORT)],
                 env=environment(),
                 volume_mounts=[
@@ -74,7 +61,9 @@ def pod(args: PodArgs) -> kubernetes.core.v1.PodSpecArgs:
         volumes=[
             core.VolumeArgs(
                 name="lv-storage",
-                persistent_volume_claim=core.PersistentVolumeClaimVolumeSourceArgs(claim_name=args.claim_name),
+                persistent_volume_claim=core.PersistentVolumeClaimVolumeSourceArgs(
+                    claim_name=settings.storage.claim_name
+                ),
             ),
             core.VolumeArgs(
                 name="certs",
@@ -88,7 +77,7 @@ def pod(args: PodArgs) -> kubernetes.core.v1.PodSpecArgs:
 
 
 def environment() -> list[kubernetes.core.v1.EnvVarArgs]:
-    """The registry's settings (distribution, configuration reference: variables override the image's file)."""
+    """The registry's settings; these variables override the image's file (distribution, configuration reference)."""
     core = kubernetes.core.v1
     values = {
         "REGISTRY_HTTP_ADDR": f":{CONTAINER_PORT}",
@@ -97,7 +86,7 @@ def environment() -> list[kubernetes.core.v1.EnvVarArgs]:
         "REGISTRY_HTTP_DRAINTIMEOUT": f"{_DRAIN_SECONDS}s",
         "OTEL_TRACES_EXPORTER": "none",  # registry 3 otherwise looks for a collector on localhost, and complains
     }
-    # One secret for the old and the new pod: an upload begun at one goes on at the other.
+    # The old and the new pod share one secret, so that an upload that began at one can continue at the other.
     shared = core.EnvVarArgs(
         name="REGISTRY_HTTP_SECRET",
         value_from=core.EnvVarSourceArgs(
@@ -110,8 +99,8 @@ def environment() -> list[kubernetes.core.v1.EnvVarArgs]:
 def strategy(access_mode: AccessMode) -> kubernetes.apps.v1.DeploymentStrategyArgs:
     """How a changed pod takes over from the old one.
 
-    The new pod is ready before the old one goes: a ReadWriteOnce claim is bound to a *node*, so both may hold it there.
-    Only ReadWriteOncePod forces the gap that `Recreate` makes.
+    The new pod is ready before the old one is deleted: a ReadWriteOnce claim is bound to a *node*, so both pods can
+    mount it there. Only ReadWriteOncePod requires `Recreate`, which leaves a gap between the two.
     """
     if access_mode is AccessMode.READ_WRITE_ONCE_POD:
         return kubernetes.apps.v1.DeploymentStrategyArgs(type="Recreate")
@@ -122,7 +111,7 @@ def strategy(access_mode: AccessMode) -> kubernetes.apps.v1.DeploymentStrategyAr
 
 
 def affinity(access_mode: AccessMode) -> kubernetes.core.v1.AffinityArgs | None:
-    """Keep the new pod on the old one's node while both hold the claim; the first pod may go anywhere."""
+    """Keeps the new pod on the old one's node while both mount the claim; the first pod may run on any node."""
     if access_mode is not AccessMode.READ_WRITE_ONCE:
         return None
     core = kubernetes.core.v1

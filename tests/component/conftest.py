@@ -130,7 +130,7 @@ def _build(
     secret: list[str] = []
 
     async def collect(stack: RegistryStack) -> None:
-        for name, value in stack.outputs.items():
+        for name, value in stack.outputs.exports().items():
             output: pulumi.Output[Any] = pulumi.Output.from_input(value)
             outputs[name] = await output.future()
             if await output.is_secret():

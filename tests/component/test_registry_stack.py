@@ -192,6 +192,22 @@ def test_the_outputs_are_the_contract(build: Build, config: dict[str, Any]) -> N
     assert set(build(config).outputs) == OUTPUTS
 
 
+def test_the_addresses_among_the_outputs_follow_from_the_configuration(build: Build, config: dict[str, Any]) -> None:
+    outputs = build({**config, "port": 5001, "namespace": "images"}).outputs
+    expected = {
+        "registryHost": "registry.cube.local",
+        "registryPort": 5001,
+        "registryEndpoint": "registry.cube.local:5001",
+        "registryUrl": "https://registry.cube.local:5001",
+        "registryIp": "10.77.0.202",
+        "imagePrefix": "registry.cube.local:5001/openfaas",
+        "clusterEndpoint": "registry-service.images.svc.cluster.local:5001",
+        "namespace": "images",
+        "dockerCertsDir": "/etc/docker/certs.d/registry.cube.local:5001",
+    }
+    assert {name: outputs[name] for name in expected} == expected
+
+
 def test_no_output_is_or_holds_a_secret(build: Build, config: dict[str, Any]) -> None:
     recording = build(config, private_key=PRIVATE_KEY)
     assert recording.secret_outputs == []

@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from components.nodes import CA_FILE
+from components.node_files import CA_FILE
 from lab.machines import Machine
 from tests.faults.patient import HOSTS_TOML, REGISTRIES, SECRET, Patient
 from tests.faults.snapshot import PLACES, Entry, Snapshot, differences, identities, inside, snapshot

@@ -180,6 +180,14 @@ def test_an_address_is_passed_on_in_its_shortest_form() -> None:
     assert parse(with_value("ip", "FD00:0:0::202")).address == "fd00::202"
 
 
+def test_the_endpoint_is_host_and_port() -> None:
+    assert parse(with_value("port", 5001)).endpoint == "registry.cube.local:5001"
+
+
+def test_the_names_are_the_host_name_and_then_the_aliases() -> None:
+    assert parse(with_value("aliases", ["registry"])).names == ("registry.cube.local", "registry")
+
+
 def test_a_nodes_own_ssh_settings_win_over_the_stacks() -> None:
     values = with_value("ssh", {"user": "pi", "port": 2222})
     values["nodes"]["cube02"] = {"host": "192.168.0.12", "hostKey": ED25519, "user": "root"}

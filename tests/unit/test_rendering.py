@@ -7,11 +7,11 @@ from components import probe_image
 from components.certificate_bundle import fingerprints
 from components.certificates import server_subject
 from components.config_registry import AccessMode
-from components.nodes import CA_FILE, Trust, configs_entry, hosts_toml, mirrors_entry, settings, trust_revision
-from components.pull_proof import constants, revision
+from components.node_files import CA_FILE, configs_entry, hosts_toml, mirrors_entry
+from components.nodes import Trust, settings, trust_revision
+from components.pull_proof import constants, proof_revision
 from components.registry import http_secret
 from components.registry_pod import affinity, strategy
-from components.registry_stack import endpoint, node_table, service_names
 
 TRUST = Trust(registry="r.local:5000", address="10.0.0.2", names=("r.local", "r"), system_trust=True, audit="")
 
@@ -41,21 +41,21 @@ def test_the_trust_revision_is_the_same_on_every_node() -> None:
 
 
 @pytest.mark.parametrize(("bundle", "certificate"), [("other", "certificate"), ("bundle", "other")])
-def test_another_bundle_or_certificate_wants_another_proof(bundle: str, certificate: str) -> None:
-    assert revision(TRUST, "r", bundle, certificate) != revision(TRUST, "r", "bundle", "certificate")
+def test_another_bundle_or_certificate_requires_another_proof(bundle: str, certificate: str) -> None:
+    assert proof_revision(TRUST, "r", bundle, certificate) != proof_revision(TRUST, "r", "bundle", "certificate")
 
 
-def test_another_audit_wants_another_proof() -> None:
+def test_another_audit_requires_another_proof() -> None:
     audited = Trust(registry="r.local:5000", address="10.0.0.2", names=("r.local", "r"), system_trust=True, audit="x")
-    assert revision(audited, "r", "b", "c") != revision(TRUST, "r", "b", "c")
+    assert proof_revision(audited, "r", "b", "c") != proof_revision(TRUST, "r", "b", "c")
 
 
-def test_another_registry_wants_another_proof() -> None:
-    assert revision(TRUST, "r", "b", "c") != revision(TRUST, "other", "b", "c")
+def test_another_registry_requires_another_proof() -> None:
+    assert proof_revision(TRUST, "r", "b", "c") != proof_revision(TRUST, "other", "b", "c")
 
 
-def test_a_node_makes_the_index_by_putting_the_revision_in_its_place() -> None:
-    wanted = revision(TRUST, "registry", "bundle", "certificate")
+def test_a_node_completes_the_index_with_the_revision() -> None:
+    wanted = proof_revision(TRUST, "registry", "bundle", "certificate")
     index = constants()["index"]
     assert index.count("@") == 1
     assert index.replace("@", wanted).encode() == probe_image.build(wanted).index.content
@@ -83,23 +83,3 @@ def test_only_a_claim_for_one_pod_is_rolled_out_with_a_gap() -> None:
 def test_only_a_claim_of_one_node_ties_pods_to_each_other() -> None:
     assert affinity(AccessMode.READ_WRITE_ONCE) is not None
     assert affinity(AccessMode.READ_WRITE_MANY) is None
-
-
-def test_the_endpoint_is_host_and_port() -> None:
-    assert endpoint("r.local", 5000) == "r.local:5000"
-
-
-def test_pods_find_the_service_by_every_form_of_its_name() -> None:
-    assert service_names("ns") == (
-        "registry-service.ns",
-        "registry-service.ns.svc",
-        "registry-service.ns.svc.cluster.local",
-    )
-
-
-def test_the_node_table_joins_what_a_node_trusts_and_what_it_pulled() -> None:
-    assert node_table({"a": "r"}, {"a": "sha256:1"}) == {"a": {"trustRevision": "r", "pulledDigest": "sha256:1"}}
-
-
-def test_a_node_that_is_offline_has_no_digest() -> None:
-    assert node_table({"a": "r"}, {}) == {"a": {"trustRevision": "r"}}

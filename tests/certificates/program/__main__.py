@@ -4,7 +4,7 @@ import pulumi
 
 from components import config_source
 from components.certificates import Certificates, CertificatesArgs
-from components.registry_stack import service_names
+from components.registry_address import service_names
 
 config = config_source.read()
 certificates = Certificates(

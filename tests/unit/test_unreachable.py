@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from components.config import Node, Ssh
-from components.node_failure import explain, fingerprint
+from components.unreachable import explain, fingerprint
 
 PINNED = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9vzGeAGyDClVeJUe+UJ7C8zs5ip6h6jVzyj9/dcx4R"
 OFFERED = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK8LCeTFlpJR+OI3iKQc5OqdPg5dtGungnsBcjavfZp0"
@@ -27,17 +27,17 @@ NODE = Node(
         ("Process exited with status 1: sudo: a password is required", "sudo"),
     ],
 )
-def test_each_way_not_to_reach_a_node_names_the_node_and_a_remedy(error: str, remedy: str) -> None:
+def test_each_failure_to_reach_a_node_names_the_node_and_a_remedy(error: str, remedy: str) -> None:
     sentence = explain(NODE, error, offered="")
     assert sentence is not None
     assert "node cube01 (pi@10.0.0.2, port 22)" in sentence
     assert remedy in sentence
 
 
-def test_a_new_node_that_is_offline_gets_other_advice_than_to_mark_it_offline() -> None:
+def test_a_node_that_is_new_and_offline_is_not_told_to_be_marked_offline() -> None:
     sentence = explain(replace(NODE, offline=True), "dial tcp 10.0.0.2:22: i/o timeout", offered="")
     assert sentence is not None
-    assert "take nodes.cube01 out" in sentence
+    assert "remove nodes.cube01" in sentence
 
 
 def test_a_wrong_host_key_shows_both_fingerprints() -> None:
@@ -47,7 +47,7 @@ def test_a_wrong_host_key_shows_both_fingerprints() -> None:
     assert fingerprint(OFFERED) in sentence
 
 
-def test_a_node_that_has_spoken_itself_is_not_talked_over() -> None:
+def test_a_message_from_the_node_itself_gets_no_second_explanation() -> None:
     assert explain(NODE, "Process exited with status 1: node cube01: found no k3s command", offered="") is None
 
 
