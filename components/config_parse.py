@@ -5,13 +5,12 @@ import difflib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from components.config import StackConfig
 from components.config_problem import Problem, shown
-from components.config_schema import SCHEMA, resolved
+from components.config_schema import SCHEMA, resolved, written
 from components.config_types import RULE_ERROR
 
 _ROUNDS: Final = 3
@@ -23,7 +22,6 @@ _MUST_BE_INTEGER: Final = "it must be an integer from {minimum} to {maximum}"
 _RULES: Final = {
     "missing": "it is required: {meaning}",
     "string_type": "it must be a string (put it in quotes)",
-    "string_unicode": "it must be valid Unicode",
     "bool_type": "it must be true or false",
     "int_type": _MUST_BE_INTEGER,
     "greater_than_equal": _MUST_BE_INTEGER,
@@ -125,7 +123,7 @@ def _in_words(details: ErrorDetails, encrypted: Collection[str]) -> Problem:
         words=", ".join(schema.get("enum", ())),
         meaning=_as_clause(schema.get("description", "")),
     )
-    return Problem(key=_path(location), found=found, rule=rule, example=_written(example))
+    return Problem(key=_path(location), found=found, rule=rule, example=written(example))
 
 
 def _unknown_key(location: tuple[str | int, ...], known: list[str]) -> Problem:
@@ -172,14 +170,6 @@ def _example(location: tuple[str | int, ...]) -> Any:
 
 def _as_clause(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:].rstrip(".")
-
-
-def _written(example: Any) -> str:
-    """An example as a stack file has it."""
-    if isinstance(example, str):
-        return example
-    text = yaml.safe_dump(example, default_flow_style=True, sort_keys=False, width=float("inf"))
-    return text.removesuffix("\n").removesuffix("\n...")
 
 
 def _path(location: tuple[str | int, ...]) -> str:

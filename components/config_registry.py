@@ -68,7 +68,7 @@ class RegistrySettings(Model):
     """The registry: its names, its address, and how it runs in the cluster."""
 
     hostname: RegistryName = Field(
-        description="The registry's host name; it is part of the certificate, of hosts files and of image names.",
+        description="The registry's host name, in its certificate, in hosts files and in image names.",
         examples=["registry.cube.local"],
     )
     aliases: tuple[RegistryName, ...] = Field(

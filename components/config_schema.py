@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
@@ -55,6 +56,14 @@ def resolved(schema: dict[str, Any]) -> dict[str, Any]:
     """A part of the schema with the definition that it refers to."""
     name = schema.get("$ref", "").removeprefix("#/$defs/")
     return {**SCHEMA["$defs"][name], **schema} if name else schema
+
+
+def written(value: Any) -> str:
+    """A value as a stack file has it, on one line."""
+    if isinstance(value, str):
+        return value
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=float("inf"))
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 def summary(key: str) -> str:
@@ -115,7 +124,7 @@ def _inlined(schema: Any) -> Any:
 
 def _with_default(key: str, schema: dict[str, Any]) -> str:
     default = schema.get("default")
-    return key if default is None else f"{key} ({default if isinstance(default, str) else json.dumps(default)})"
+    return key if default is None else f"{key} ({written(default)})"
 
 
 def main() -> None:
