@@ -1,6 +1,5 @@
-"""Authorities: one generation of those that nodes trust, made by the stack or elsewhere."""
+"""Authorities: one generation of those that nodes trust, created by the stack or adopted from elsewhere."""
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,54 +7,53 @@ import pulumi
 import pulumi_tls as tls
 
 from components.certificate_bundle import fingerprints
-from components.certificate_plan import DAYS_PER_YEAR, CertificatePlan
+from components.certificate_plan import DAYS_PER_YEAR, HOURS_PER_DAY, CertificatePlan
 from components.external_authority import ExternalAuthority
-from components.issuance import Issuance
+from components.rotation import RotationGuard
 
-HOURS_PER_DAY: Final = 24
-_HOURS_PER_YEAR: Final = DAYS_PER_YEAR * HOURS_PER_DAY
-_LONGEST_NAME: Final = 64
-"""Upper bound of an organisation name (RFC 5280, appendix A.1: ub-organization-name)."""
+_MAX_ORGANIZATION: Final = 64
+"""Longest organization name in a certificate (RFC 5280, appendix A.1: ub-organization-name)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Authority:
-    """What signs, and what nodes trust for it."""
+    """A key that can sign server certificates, and the certificate that nodes trust for it."""
 
-    private_key_pem: pulumi.Input[str]
+    private_key_pem: pulumi.Input[str] | None
+    """None only for an external authority that is not the issuer."""
     certificate_pem: pulumi.Output[str]
-    """The certificate that signs."""
+    """The certificate of the signing key."""
     trusted_pem: pulumi.Output[str]
     """The certificate that nodes trust: the same one, or the root above it."""
     intermediate_pems: tuple[str, ...]
-    """What a server must send along so that clients get from its certificate to the trusted one."""
+    """The certificates that a server must send so that clients can verify its own up to the trusted one."""
     not_after: pulumi.Output[str]
     """End of its life, RFC 3339."""
     resource: pulumi.Resource
     """Created when the stack first has this authority."""
     resource_name: str
-    known: pulumi.Output[str]
-    """A text once the resource is there; with --target it never is, where the resource is left out."""
+    exists: pulumi.Output[str]
+    """Resolves to a string once the resource exists; stays unknown where `--target` skips it."""
 
 
-class ExternalMark(pulumi.ComponentResource):
-    """Stands in the state for an authority that was made elsewhere, so that its first appearance is seen."""
+class ExternalAuthorityMarker(pulumi.ComponentResource):
+    """Represents an external authority in the state, so that the engine reports when it is new."""
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions) -> None:
         super().__init__("k3s-registry:index:ExternalAuthority", name, {}, opts)
         self.register_outputs({})
 
 
-def make(
-    parent: pulumi.Resource, name: str, generation: str, *, hostname: str, plan: CertificatePlan, issuance: Issuance
+def create_authority(
+    parent: pulumi.Resource, name: str, generation: str, *, hostname: str, plan: CertificatePlan, guard: RotationGuard
 ) -> Authority:
-    """A generation of the stack's own."""
-    # The issuer alone: what signs nothing may go, and dropping a generation is a step of every rotation.
+    """A generation with a key and a self-signed certificate of the stack's own."""
+    # Only the issuer is protected: the last step of every rotation drops a generation that no longer signs.
     protect = plan.protect and generation == plan.issuer
     key = tls.PrivateKey(
         f"{name}-key",
         algorithm="ECDSA",
-        ecdsa_curve=plan.curve.value,  # the provider's default, P224, is understood by next to no TLS stack
+        ecdsa_curve=plan.curve.value,  # the provider's default, P224, is supported by hardly any TLS library
         opts=pulumi.ResourceOptions(parent=parent, protect=protect, ignore_changes=["ecdsaCurve"]),
     )
     certificate = tls.SelfSignedCert(
@@ -63,20 +61,20 @@ def make(
         private_key_pem=key.private_key_pem,
         subject=tls.SelfSignedCertSubjectArgs(
             common_name=f"Registry CA {generation}",
-            organization=hostname[:_LONGEST_NAME],
+            organization=hostname[:_MAX_ORGANIZATION],
         ),
         is_ca_certificate=True,
-        # 1 although 0 would do: the provider cannot express 0 (it then leaves the limit out).
+        # 1 although 0 would do: the provider cannot express 0 (it then omits the limit).
         max_path_length=1,
         set_subject_key_id=True,
         set_authority_key_id=True,
         allowed_uses=["cert_signing", "crl_signing"],
-        validity_period_hours=plan.authority_years * _HOURS_PER_YEAR,
+        validity_period_hours=plan.authority_years * DAYS_PER_YEAR * HOURS_PER_DAY,
         opts=pulumi.ResourceOptions(
             parent=parent,
             protect=protect,
-            # A generation stays what it was made as: any change would replace it, and with it every node's trust at
-            # once. For the same reason it has no early renewal. The gapless way is a new generation.
+            # A generation never changes: any change would replace it, and with it the trust of every node at once.
+            # For the same reason it has no early renewal. A new generation is the way to replace it without a gap.
             ignore_changes=[
                 "subject",
                 "maxPathLength",
@@ -85,7 +83,7 @@ def make(
                 "allowedUses",
                 "validityPeriodHours",
             ],
-            hooks=issuance.watch(name),
+            hooks=guard.watch(name),
         ),
     )
     return Authority(
@@ -96,47 +94,32 @@ def make(
         not_after=certificate.validity_end_time,
         resource=certificate,
         resource_name=name,
-        known=certificate.cert_pem,
+        exists=certificate.cert_pem,
     )
 
 
-def bring(
+def adopt_authority(
     parent: pulumi.Resource,
     name: str,
     external: ExternalAuthority,
     *,
-    private_key_pem: pulumi.Input[str],
-    issuance: Issuance,
+    private_key_pem: pulumi.Input[str] | None,
+    guard: RotationGuard,
 ) -> Authority:
-    """A generation that was made elsewhere; another root under the same name is another one."""
+    """A generation that was created elsewhere."""
     root = external.chain[-1]
-    marked = f"{name}-{fingerprints(root)[0][:8]}"
-    mark = ExternalMark(marked, opts=pulumi.ResourceOptions(parent=parent, hooks=issuance.watch(marked)))
+    # Another root makes another marker: nodes that trust the former root do not trust this one.
+    marker_name = f"{name}-{fingerprints(root)[0][:8]}"
+    marker = ExternalAuthorityMarker(
+        marker_name, opts=pulumi.ResourceOptions(parent=parent, hooks=guard.watch(marker_name))
+    )
     return Authority(
         private_key_pem=private_key_pem,
         certificate_pem=pulumi.Output.from_input(external.chain[0]),
         trusted_pem=pulumi.Output.from_input(root),
         intermediate_pems=external.chain[:-1],
         not_after=pulumi.Output.from_input(external.not_after.isoformat().replace("+00:00", "Z")),
-        resource=mark,
-        resource_name=marked,
-        known=mark.urn,
-    )
-
-
-def end_warning(
-    generation: str, end: dt.datetime, server_days: int, now: dt.datetime, *, signs: bool = True
-) -> str | None:
-    """What a user must hear when an authority's life is shorter than that of a server certificate issued now."""
-    if now + dt.timedelta(days=server_days) <= end:
-        return None
-    tense = "ended" if end <= now else "ends"
-    if not signs:
-        return (
-            f"authority {generation}, which signs nothing, {tense} on {end:%Y-%m-%d}; at its end it would be made "
-            "anew, and every node would trust that; drop it from certificates.authorities"
-        )
-    return (
-        f"authority {generation} {tense} on {end:%Y-%m-%d}, and the server certificate with it, whatever its own end; "
-        f"rotate the authority: add a generation to certificates.authorities (docs/operating.md, rotation)"
+        resource=marker,
+        resource_name=marker_name,
+        exists=marker.urn,
     )

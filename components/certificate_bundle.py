@@ -1,4 +1,4 @@
-"""Bundles: several certificates in one PEM text, and by what people and nodes tell them apart."""
+"""Bundles: several certificates in one PEM string, and their fingerprints."""
 
 import hashlib
 import re
@@ -9,13 +9,15 @@ _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIF
 
 
 def split(bundle_pem: str) -> list[str]:
-    """Each certificate in the one form that PEM has (RFC 7468, strict), whatever line ends and widths it came with.
+    """Each certificate in the strict form of PEM (RFC 7468), whatever line ends and line lengths the bundle has.
+
+    The bytes inside stay as they are: a parser that encoded them again could change a fingerprint.
 
     Raises:
-        ValueError: one of them is no base64.
+        ValueError: one of them is not base64.
 
     """
-    return [ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(pem.strip())) for pem in _CERTIFICATE.findall(bundle_pem)]
+    return [ssl.DER_cert_to_PEM_cert(ssl.PEM_cert_to_DER_cert(pem)) for pem in _CERTIFICATE.findall(bundle_pem)]
 
 
 def fingerprints(bundle_pem: str) -> list[str]:

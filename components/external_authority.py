@@ -1,41 +1,44 @@
-"""An authority that was made elsewhere: its certificates up to the root, and whether they can serve as one.
+"""External authorities, which the stack has not created: whether their certificates and key can serve as an issuer.
 
-Each check returns the reason, or what was asked for; who configured the authority, and how, is not known here.
+Each check returns the reason, or what was asked for; how the authority was configured is not known here.
 """
 
 import datetime as dt
 import re
-import ssl
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from components import key_pair
-from components.certificate_bundle import split
+import pulumi
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509.oid import SignatureAlgorithmOID
 
-_PRIVATE_KEY: Final = re.compile(r"-----BEGIN (EC |RSA )?PRIVATE KEY-----")
-_LABEL: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
+from components.certificate_bundle import split
+from components.handshake import handshake_error
+
+_BEGIN: Final = "-----BEGIN "
+_LABEL: Final = re.compile(_BEGIN + "([A-Z0-9 ]+)-----")
+_KEY_LABELS: Final = ("PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY")
+_FORMER_ALGORITHMS: Final = (
+    SignatureAlgorithmOID.RSA_WITH_MD5,
+    SignatureAlgorithmOID.RSA_WITH_SHA1,
+    SignatureAlgorithmOID.ECDSA_WITH_SHA1,
+)
+"""Good enough for the signature of an old root by itself, which no client looks at."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExternalAuthority:
-    """An authority that was made elsewhere."""
+    """The certificates of an authority that was created elsewhere."""
 
     generation: str
     chain: tuple[str, ...]
     """PEM of the certificate that signs, then of the one that signed it, up to the self-signed root."""
     not_after: dt.datetime
     """When the first certificate of the chain ends."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Certificate:
-    """What OpenSSL says of one that may sign others."""
-
-    subject: object
-    issuer: object
-    not_before: dt.datetime
-    not_after: dt.datetime
 
 
 def judge(generation: str, bundle_pem: str) -> ExternalAuthority | str:
@@ -54,50 +57,121 @@ def judge(generation: str, bundle_pem: str) -> ExternalAuthority | str:
         pems = []
     if not pems:
         return "holds no certificate in PEM that can be read"
-    certificates = [_judged(pem) for pem in pems]
-    reason = next(_chain_problems(certificates, dt.datetime.now(dt.UTC)), None)
-    if reason is not None:
-        return reason
-    ends = [certificate.not_after for certificate in certificates if certificate is not None]
-    return ExternalAuthority(generation=generation, chain=tuple(pems), not_after=min(ends))
+    chain: list[x509.Certificate] = []
+    for position, pem in enumerate(pems, start=1):
+        certificate = _certificate(pem)
+        if certificate is None:
+            return f"certificate {position} cannot be read"
+        chain.append(certificate)
+    now = dt.datetime.now(dt.UTC)
+    for position, (certificate, signer) in enumerate(zip(chain, [*chain[1:], chain[-1]], strict=True), start=1):
+        reason = _unfit(certificate) or _signature_problem(certificate, signer) or _out_of_time(certificate, now)
+        if reason is not None:
+            return f"certificate {position} {reason}"
+    not_after = min(certificate.not_valid_after_utc for certificate in chain)
+    return ExternalAuthority(generation=generation, chain=tuple(pems), not_after=not_after)
 
 
 def key_problem(key_pem: str, certificate_pem: str) -> str | None:
     """Why a key cannot sign for a certificate, or None; never shows the key."""
-    if not _PRIVATE_KEY.match(key_pem.strip()):
-        label = _LABEL.search(key_pem)
-        return f"found {label[1] if label else 'something else'}"
-    return None if key_pair.belongs(key_pem, certificate_pem) else "found another key"
+    key = _private_key(key_pem)
+    if isinstance(key, str):
+        return key
+    found, expected = key.public_key(), x509.load_pem_x509_certificate(certificate_pem.encode()).public_key()
+    if _kind(found) != _kind(expected):
+        return f"found {_kind(found)}, but the certificate is for {_kind(expected)}"
+    return None if found == expected else "found another key"
 
 
-def _chain_problems(certificates: list[_Certificate | None], now: dt.datetime) -> Iterator[str]:
-    for position, certificate in enumerate(certificates, start=1):
-        # The last certificate is the root, which signs itself.
-        signer = certificates[min(position, len(certificates) - 1)]
-        if certificate is None:
-            yield f"certificate {position} is not one of an authority"
-        elif signer is not None and certificate.issuer != signer.subject:
-            yield f"certificate {position} is not signed by the next one, or the last one not by itself"
-        elif certificate.not_after <= now:
-            yield f"certificate {position} ended on {certificate.not_after:%Y-%m-%d}"
-        elif certificate.not_before > now:
-            yield f"certificate {position} is not valid before {certificate.not_before:%Y-%m-%d}"
+def refuse_unusable(chain_pem: str, key_pem: str, trusted_pem: str, hostname: str) -> None:
+    """Refuse a server certificate of an external authority that no client would accept.
 
+    Raises:
+        pulumi.RunError: with OpenSSL's reason.
 
-def _judged(pem: str) -> _Certificate | None:
-    """None where it is broken or may not sign others."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        context.load_verify_locations(cadata=pem)
-    except (ssl.SSLError, ValueError):
-        return None
-    # OpenSSL's own judgement: only certificates that may sign others are listed.
-    for found in context.get_ca_certs():
-        start, end = (ssl.cert_time_to_seconds(str(found[name])) for name in ("notBefore", "notAfter"))
-        return _Certificate(
-            subject=found["subject"],
-            issuer=found["issuer"],
-            not_before=dt.datetime.fromtimestamp(start, dt.UTC),
-            not_after=dt.datetime.fromtimestamp(end, dt.UTC),
+    """
+    reason = handshake_error(chain_pem, key_pem, trusted_pem, hostname)
+    if reason is not None:
+        message = (
+            f"caCertificate: found an authority whose signature no node would accept ({reason}); it must be valid now, "
+            "be allowed to sign server certificates for these names, and lead to its root by each certificate's own "
+            "key; set another one: cat signing.crt root.crt | pulumi config set caCertificate"
         )
+        raise pulumi.RunError(message)
+
+
+def _certificate(pem: str) -> x509.Certificate | None:
+    """The certificate with every part that is used here, or None where one cannot be parsed."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        # Parsed on first use.
+        _ = certificate.subject, certificate.issuer, certificate.public_key(), certificate.extensions
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension):
+        return None
+    return certificate
+
+
+def _unfit(certificate: x509.Certificate) -> str | None:
+    """Why a certificate may not sign others."""
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except x509.ExtensionNotFound:
+        return "may not sign others: it has no basicConstraints, which containerd requires"
+    if not constraints.ca:
+        return "may not sign others: its basicConstraints say CA:FALSE"
+    for extension in certificate.extensions:
+        if isinstance(extension.value, x509.KeyUsage) and not extension.value.key_cert_sign:
+            return "may not sign others: its keyUsage lacks keyCertSign"
     return None
+
+
+def _signature_problem(certificate: x509.Certificate, signer: x509.Certificate) -> str | None:
+    """Why `signer`, which is the certificate itself for the last one, cannot have signed it."""
+    is_root = certificate is signer
+    unsigned = "is the last one, but not signed by itself" if is_root else "is not signed by the next one"
+    if certificate.issuer.public_bytes() != signer.subject.public_bytes():
+        return unsigned
+    try:
+        certificate.verify_directly_issued_by(signer)
+    except InvalidSignature:
+        return f"{unsigned}: the names match, the key does not"
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        if not is_root or certificate.signature_algorithm_oid not in _FORMER_ALGORITHMS:
+            return "is signed by an algorithm that clients do not accept"
+    return None
+
+
+def _out_of_time(certificate: x509.Certificate, now: dt.datetime) -> str | None:
+    if certificate.not_valid_after_utc <= now:
+        return f"ended on {certificate.not_valid_after_utc:%Y-%m-%d}"
+    if certificate.not_valid_before_utc > now:
+        return f"is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}"
+    return None
+
+
+def _kind(key: object) -> str:
+    """The kind of a public key, in words."""
+    match key:
+        case rsa.RSAPublicKey():
+            return "an RSA key"
+        case ec.EllipticCurvePublicKey():
+            return f"an EC key ({key.curve.name})"
+        case _:
+            return f"an {type(key).__name__.removesuffix('PublicKey')} key"
+
+
+def _private_key(key_pem: str) -> PrivateKeyTypes | str:
+    """The key, or why there is none that can be used."""
+    labels = _LABEL.findall(key_pem)
+    if len(labels) != 1:
+        return f"found several PEM blocks ({', '.join(labels)})" if labels else "found no private key in PEM"
+    if labels[0] not in _KEY_LABELS:
+        return f"found {labels[0]}"
+    if not key_pem.lstrip().startswith(_BEGIN):
+        return f"found other text before {labels[0]}"
+    try:
+        return load_pem_private_key(key_pem.strip().encode(), password=None)
+    except TypeError:
+        return "found an encrypted private key"
+    except (ValueError, UnsupportedAlgorithm):
+        return "found a private key that cannot be read"

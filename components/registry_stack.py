@@ -48,9 +48,9 @@ class RegistryStack(pulumi.ComponentResource):
             CertificatesArgs(
                 hostname=config.hostname,
                 dns_names=(*config.names, *registry_address.service_names(config.namespace)),
-                ip=config.address,
+                address=config.address,
                 plan=config.certificates,
-                external_key_pem=args.external_authority_key or "",
+                external_key_pem=args.external_authority_key,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -68,7 +68,7 @@ class RegistryStack(pulumi.ComponentResource):
                 bundle_pem=certificates.bundle_pem,
                 private_key=args.ssh_private_key,
                 rollout=config.rollout,
-                gap=certificates.gap,
+                gap=certificates.guard.gap,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

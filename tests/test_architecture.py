@@ -15,7 +15,7 @@ WINGS = {
     "nodes": ("node", "probe_image", "pull_proof", "unlisted", "unreachable"),
     "registry": ("registry",),
     "config": ("config",),
-    "certificates": ("authority", "certificate", "external", "handshake", "issuance", "key_pair", "rotation"),
+    "certificates": ("authority", "certificate", "external", "handshake", "notices", "rotation"),
 }
 """How the names of a wing's modules begin; the first match counts."""
 

@@ -5,14 +5,14 @@ import pytest
 from lab.engine import Engine
 from tests.stand_ins import engine_with_stand_ins
 
-from .alone import Alone, Issued
+from .certificate_stack import CertificateStack, Issued
 
 HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if HERE in item.path.parents:
+        if HERE in item.path.parents and "engine" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.certificates)
 
 
@@ -25,15 +25,15 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 @pytest.fixture(scope="session")
 def default(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Issued:
     """What the configuration without a word on certificates gives."""
-    made = Alone(engine, "default", tmp_path_factory.mktemp("default") / "project")
+    made = CertificateStack(engine, "default", tmp_path_factory.mktemp("default") / "project")
     made.create()
     made.up()
     return made.issued()
 
 
 @pytest.fixture
-def alone(engine: Engine, tmp_path: Path) -> Alone:
+def stack(engine: Engine, tmp_path: Path) -> CertificateStack:
     """A stack of the test's own, before its first `up`."""
-    made = Alone(engine, f"s{abs(hash(str(tmp_path)))}", tmp_path / "project")
+    made = CertificateStack(engine, f"s{abs(hash(str(tmp_path)))}", tmp_path / "project")
     made.create()
     return made

@@ -1,99 +1,68 @@
-"""An authority made elsewhere: the house's own, as root or below one."""
+"""An external authority in a stack, as root or below one; `test_external_checks` has the chains that are refused."""
 
 import datetime as dt
 from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import hashes
 
 from tests.node.authority import Authority
 
-from .alone import Alone, said
+from .authorities import BELOW, NOW, ROOT, authority
+from .certificate_stack import CertificateStack, said
 
-NOW = dt.datetime.now(dt.UTC)
 HOUSE = {"authorities": ["house"], "external": "house"}
 
 
-def authority(
-    name: str,
-    signer: Authority | None = None,
-    *,
-    days: float = 3650,
-    since: float = -1,
-    path_length: int | None = None,
-) -> Authority:
-    """An authority that is valid from `since` to `days` from now, in days."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(signer.certificate.subject if signer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW + dt.timedelta(days=since))
-        .not_valid_after(NOW + dt.timedelta(days=days))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-    return Authority(builder.sign(signer.key if signer else key, hashes.SHA256()), key)
-
-
-ROOT = authority("house root")
-BELOW = authority("house services", ROOT)
-
-
-def test_a_root_made_elsewhere_signs_and_is_trusted(alone: Alone) -> None:
-    alone.set_secret("caPrivateKey", ROOT.key_pem)
-    alone.up(HOUSE, caCertificate=ROOT.pem)
-    issued = alone.issued()
+def test_a_root_made_elsewhere_signs_and_is_trusted(stack: CertificateStack) -> None:
+    stack.set_secret("caPrivateKey", ROOT.key_pem)
+    stack.up(HOUSE, caCertificate=ROOT.pem)
+    issued = stack.issued()
     assert issued.bundle == [ROOT.certificate]
     assert issued.served == [issued.server]
     issued.server.verify_directly_issued_by(ROOT.certificate)
 
 
-def test_below_a_root_the_chain_is_served_in_order_and_the_root_trusted(alone: Alone) -> None:
-    alone.set_secret("caPrivateKey", BELOW.key_pem)
-    alone.up(HOUSE, caCertificate=BELOW.pem + ROOT.pem)
-    issued = alone.issued()
+def test_below_a_root_the_chain_is_served_in_order_and_the_root_trusted(stack: CertificateStack) -> None:
+    stack.set_secret("caPrivateKey", BELOW.key_pem)
+    stack.up(HOUSE, caCertificate=BELOW.pem + ROOT.pem)
+    issued = stack.issued()
     assert issued.bundle == [issued.issuer] == [ROOT.certificate]
     assert issued.served == [issued.server, BELOW.certificate]
     issued.server.verify_directly_issued_by(BELOW.certificate)
 
 
-def test_an_own_authority_takes_over_in_the_same_three_steps(alone: Alone) -> None:
-    alone.up()
-    alone.set_secret("caPrivateKey", ROOT.key_pem)
+def test_an_own_authority_takes_over_in_the_same_three_steps(stack: CertificateStack) -> None:
+    stack.up()
+    stack.set_secret("caPrivateKey", ROOT.key_pem)
     both = {"authorities": ["one", "house"], "external": "house"}
-    alone.up({**both, "issuer": "one"}, caCertificate=ROOT.pem)
-    assert len(alone.issued().bundle) == 2
-    alone.up({**both, "issuer": "house"}, caCertificate=ROOT.pem)
-    alone.issued().server.verify_directly_issued_by(ROOT.certificate)
-    alone.up(HOUSE, caCertificate=ROOT.pem)
-    assert alone.issued().bundle == [ROOT.certificate]
+    stack.up({**both, "issuer": "one"}, caCertificate=ROOT.pem)
+    assert len(stack.issued().bundle) == 2
+    stack.up({**both, "issuer": "house"}, caCertificate=ROOT.pem)
+    stack.issued().server.verify_directly_issued_by(ROOT.certificate)
+    stack.up(HOUSE, caCertificate=ROOT.pem)
+    assert stack.issued().bundle == [ROOT.certificate]
 
 
 @pytest.mark.parametrize("before", [{}, {"authorities": ["house"], "external": "house"}], ids=["own", "external"])
-def test_an_authority_that_no_node_can_trust_yet_is_refused(alone: Alone, before: dict[str, object]) -> None:
+def test_an_authority_that_no_node_can_trust_yet_is_refused(stack: CertificateStack, before: dict[str, object]) -> None:
     former = authority("house root")
     certificate: dict[str, Any] = {}
     if before:
-        alone.set_secret("caPrivateKey", former.key_pem)
+        stack.set_secret("caPrivateKey", former.key_pem)
         certificate = {"caCertificate": former.pem}
-    alone.up(before, **certificate)
-    alone.set_secret("caPrivateKey", ROOT.key_pem)
+    stack.up(before, **certificate)
+    stack.set_secret("caPrivateKey", ROOT.key_pem)
     plan = HOUSE if before else {"authorities": ["one", "house"], "external": "house", "issuer": "house"}
-    done = alone.run("preview", plan=plan, caCertificate=ROOT.pem)
+    done = stack.run("preview", plan=plan, caCertificate=ROOT.pem)
     assert done.returncode != 0
-    assert "found 'house', which this `up` would only make" in said(done)
+    assert "certificates.issuer: 'house' would be created by this very `up`, so no node trusts it yet" in said(done)
 
 
-def test_the_next_certificate_of_the_same_key_is_taken_once_a_gap_is_accepted(alone: Alone) -> None:
-    alone.set_secret("caPrivateKey", ROOT.key_pem)
-    alone.up(HOUSE, caCertificate=ROOT.pem)
+def test_the_next_certificate_of_the_same_key_is_taken_once_a_gap_is_accepted(stack: CertificateStack) -> None:
+    stack.set_secret("caPrivateKey", ROOT.key_pem)
+    stack.up(HOUSE, caCertificate=ROOT.pem)
     builder = x509.CertificateBuilder(
         ROOT.certificate.issuer,
         ROOT.certificate.subject,
@@ -104,127 +73,72 @@ def test_the_next_certificate_of_the_same_key_is_taken_once_a_gap_is_accepted(al
         list(ROOT.certificate.extensions),
     )
     renewed = Authority(builder.sign(ROOT.key, hashes.SHA256()), ROOT.key)
-    alone.up({**HOUSE, "acceptGap": True}, caCertificate=renewed.pem)
-    assert alone.issued().bundle == [renewed.certificate]
-    alone.issued().server.verify_directly_issued_by(ROOT.certificate)
+    stack.up({**HOUSE, "acceptGap": True}, caCertificate=renewed.pem)
+    assert stack.issued().bundle == [renewed.certificate]
+    stack.issued().server.verify_directly_issued_by(ROOT.certificate)
 
 
-FALSE_ROOT = authority("house root")
 SHORT_ROOT = authority("short root", path_length=0)
 
 
-@pytest.mark.parametrize(
-    ("chain", "reason"),
-    [
-        ([authority("too deep", SHORT_ROOT), SHORT_ROOT], "path length constraint exceeded"),
-        ([BELOW, FALSE_ROOT], "certificate signature failure"),
-    ],
-    ids=["too deep", "the same name by another key"],
-)
-def test_what_no_node_would_accept_is_refused_before_the_registry_serves_it(
-    alone: Alone, chain: list[Authority], reason: str
-) -> None:
-    alone.set_secret("caPrivateKey", chain[0].key_pem)
-    done = alone.run("up", "--yes", "--skip-preview", plan=HOUSE, caCertificate="".join(one.pem for one in chain))
+def test_what_no_node_would_accept_is_refused_before_the_registry_serves_it(stack: CertificateStack) -> None:
+    chain = [authority("too deep", SHORT_ROOT), SHORT_ROOT]
+    stack.set_secret("caPrivateKey", chain[0].key_pem)
+    done = stack.run("up", "--yes", "--skip-preview", plan=HOUSE, caCertificate="".join(one.pem for one in chain))
     assert done.returncode != 0
+    reason = "path length constraint exceeded"
     assert f"caCertificate: found an authority whose signature no node would accept ({reason}" in said(done)
     assert "Traceback" not in said(done)
-    assert "server" not in alone.issued().outputs
+    assert "server" not in stack.issued().outputs
 
 
-@pytest.mark.parametrize(
-    ("certificate", "words"),
-    [(authority("ended", days=-1, since=-9), "ended on"), (authority("early", since=1), "is not valid before")],
-    ids=["ended", "not yet valid"],
-)
-def test_an_authority_out_of_its_time_is_refused(alone: Alone, certificate: Authority, words: str) -> None:
-    alone.set_secret("caPrivateKey", certificate.key_pem)
-    done = alone.run("preview", plan=HOUSE, caCertificate=certificate.pem)
-    assert done.returncode != 0
-    assert f"caCertificate: certificate 1 {words}" in said(done)
-
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        BELOW.key_pem,
-        ROOT.key_pem[:60],
-        ROOT.key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.TraditionalOpenSSL,
-            serialization.BestAvailableEncryption(b"passphrase"),
-        ).decode(),
-    ],
-    ids=["another's", "cut off", "encrypted"],
-)
-def test_a_key_that_cannot_sign_for_the_certificate_is_refused_by_name(alone: Alone, key: str) -> None:
-    alone.set_secret("caPrivateKey", key)
-    done = alone.run("preview", plan=HOUSE, caCertificate=ROOT.pem)
+def test_a_certificate_and_a_key_that_cannot_sign_are_refused_by_name(stack: CertificateStack) -> None:
+    stack.set_secret("caPrivateKey", ROOT.key_pem)
+    done = stack.run("preview", plan=HOUSE, caCertificate=BELOW.pem + ROOT.pem)
     assert done.returncode != 0
     assert "caPrivateKey: found another key" in said(done)
+    done = stack.run("preview", plan=HOUSE, caCertificate=ROOT.pem + BELOW.pem)
+    assert done.returncode != 0
+    assert "caCertificate: certificate 1 is not signed by the next one" in said(done)
 
 
-def test_a_private_key_among_the_certificates_is_refused_and_not_shown(alone: Alone) -> None:
-    alone.set_secret("caPrivateKey", ROOT.key_pem)
-    done = alone.run("preview", plan=HOUSE, caCertificate=ROOT.pem + ROOT.key_pem)
+def test_a_private_key_among_the_certificates_is_refused_and_not_shown(stack: CertificateStack) -> None:
+    stack.set_secret("caPrivateKey", ROOT.key_pem)
+    done = stack.run("preview", plan=HOUSE, caCertificate=ROOT.pem + ROOT.key_pem)
     assert "caCertificate: found a private key in it" in said(done)
     assert ROOT.key_pem.splitlines()[1] not in said(done)
 
 
-def test_line_ends_of_windows_do_not_reach_the_nodes(alone: Alone) -> None:
-    alone.set_secret("caPrivateKey", ROOT.key_pem)
-    alone.up(HOUSE, caCertificate=ROOT.pem.replace("\n", "\r\n"))
-    assert alone.issued().outputs["bundle"] == ROOT.pem
+def test_line_ends_of_windows_do_not_reach_the_nodes(stack: CertificateStack) -> None:
+    stack.set_secret("caPrivateKey", ROOT.key_pem)
+    stack.up(HOUSE, caCertificate=ROOT.pem.replace("\n", "\r\n"))
+    assert stack.issued().outputs["bundle"] == ROOT.pem
 
 
-def test_its_end_is_warned_of(alone: Alone) -> None:
+def test_its_end_is_warned_of(stack: CertificateStack) -> None:
     ending = authority("ending", days=90)
-    alone.set_secret("caPrivateKey", ending.key_pem)
-    assert "authority house ends on" in alone.up({**HOUSE, "serverDays": 91}, caCertificate=ending.pem)
+    stack.set_secret("caPrivateKey", ending.key_pem)
+    assert "authority house ends on" in stack.up({**HOUSE, "serverDays": 91}, caCertificate=ending.pem)
 
 
-def test_its_key_is_in_neither_state_nor_output(alone: Alone) -> None:
-    alone.set_secret("caPrivateKey", ROOT.key_pem)
-    text = alone.up(HOUSE, caCertificate=ROOT.pem)
-    text += alone.pulumi("stack", "export").stdout + alone.pulumi("preview", "--diff").stdout + alone.file.read_text()
+def test_its_key_is_in_neither_state_nor_output(stack: CertificateStack) -> None:
+    stack.set_secret("caPrivateKey", ROOT.key_pem)
+    text = stack.up(HOUSE, caCertificate=ROOT.pem)
+    text += stack.pulumi("stack", "export").stdout + stack.pulumi("preview", "--diff").stdout + stack.file.read_text()
     telling = ROOT.key_pem.splitlines()[1]
     assert telling not in text
 
 
-@pytest.mark.parametrize(
-    ("certificate", "words"),
-    [
-        ("", "caCertificate: holds no certificate"),
-        ("no certificate", "caCertificate: holds no certificate"),
-        (BELOW.pem, "caCertificate: certificate 1 is not signed by the next one"),
-        (ROOT.pem + BELOW.pem, "caCertificate: certificate 1 is not signed by the next one"),
-    ],
-    ids=["none", "no PEM", "without its root", "turned round"],
-)
-def test_a_chain_that_is_none_is_refused(alone: Alone, certificate: str, words: str) -> None:
-    alone.set_secret("caPrivateKey", BELOW.key_pem)
-    done = alone.run("preview", plan=HOUSE, caCertificate=certificate)
-    assert done.returncode != 0
-    assert words in said(done)
-
-
-def test_a_server_certificate_is_refused_as_an_authority(alone: Alone) -> None:
-    alone.up()
-    alone.set_secret("caPrivateKey", ROOT.key_pem)
-    done = alone.run("preview", plan=HOUSE, caCertificate=alone.issued().outputs["server"])
-    assert "caCertificate: certificate 1 is not one of an authority" in said(done)
-
-
-def test_the_issuers_key_must_be_there_and_secret(alone: Alone) -> None:
-    done = alone.run("preview", plan=HOUSE, caCertificate=ROOT.pem)
+def test_the_issuers_key_must_be_there_and_secret(stack: CertificateStack) -> None:
+    done = stack.run("preview", plan=HOUSE, caCertificate=ROOT.pem)
     assert "caPrivateKey: is missing" in said(done)
-    done = alone.run("preview", plan=HOUSE, caCertificate=ROOT.pem, caPrivateKey=ROOT.key_pem)
+    done = stack.run("preview", plan=HOUSE, caCertificate=ROOT.pem, caPrivateKey=ROOT.key_pem)
     assert "caPrivateKey: stands in the stack file unencrypted" in said(done)
     assert ROOT.key_pem.splitlines()[1] not in said(done)
 
 
-def test_a_key_that_is_none_is_refused_and_not_shown(alone: Alone) -> None:
-    alone.set_secret("caPrivateKey", "very secret words")
-    done = alone.run("preview", plan=HOUSE, caCertificate=ROOT.pem)
-    assert "caPrivateKey: found something else; it must be an unencrypted private key in PEM" in said(done)
+def test_a_key_that_is_none_is_refused_and_not_shown(stack: CertificateStack) -> None:
+    stack.set_secret("caPrivateKey", "very secret words")
+    done = stack.run("preview", plan=HOUSE, caCertificate=ROOT.pem)
+    assert "caPrivateKey: found no private key in PEM; it must be whole, unencrypted" in said(done)
     assert "very secret words" not in said(done)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from lab.engine import Engine
 
-from .alone import ADDRESS, Alone, Issued
+from .certificate_stack import ADDRESS, CertificateStack, Issued
 
 NAMES: Final = ("registry.cube.local", "registry", "registry-service.docker-registry.svc.cluster.local", ADDRESS)
 SECONDS: Final = 10
@@ -56,7 +56,7 @@ def accept(listener: socket.socket, context: ssl.SSLContext) -> None:
 
 def issued(engine: Engine, folder: Path, name: str, *, days: float) -> Issued:
     """What a stack has that was brought up so many days from now."""
-    made = Alone(engine, name, folder / name)
+    made = CertificateStack(engine, name, folder / name)
     made.create()
     made.up({"serverDays": 30, "renewDays": 1}, days=days)
     return made.issued()

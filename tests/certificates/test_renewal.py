@@ -2,30 +2,30 @@
 
 import pytest
 
-from .alone import Alone, said
+from .certificate_stack import CertificateStack, said
 
 ANEW = "the server certificate is issued anew by this `up`"
 ENDS = "authority one ends on"
 PLAN = {"serverDays": 100, "renewDays": 30}
 
 
-def test_the_first_up_announces_nothing(alone: Alone) -> None:
-    text = alone.up(PLAN)
+def test_the_first_up_announces_nothing(stack: CertificateStack) -> None:
+    text = stack.up(PLAN)
     assert ANEW not in text
     assert ENDS not in text
 
 
-def test_outside_the_window_a_second_up_changes_nothing(alone: Alone) -> None:
-    alone.up(PLAN, days=-69)
-    before = alone.issued()
-    text = alone.up(PLAN)
+def test_outside_the_window_a_second_up_changes_nothing(stack: CertificateStack) -> None:
+    stack.up(PLAN, days=-69)
+    before = stack.issued()
+    text = stack.up(PLAN)
     assert ANEW not in text
-    assert alone.issued() == before
+    assert stack.issued() == before
 
 
-def test_within_the_window_a_preview_says_so_in_words(alone: Alone) -> None:
-    alone.up(PLAN, days=-71)
-    text = alone.preview(PLAN)
+def test_within_the_window_a_preview_says_so_in_words(stack: CertificateStack) -> None:
+    stack.up(PLAN, days=-71)
+    text = stack.preview(PLAN)
     assert ANEW in text
     assert "certificates.renewDays (30" in text
     assert "a renewal alone changes nothing that nodes trust" in text
@@ -33,50 +33,52 @@ def test_within_the_window_a_preview_says_so_in_words(alone: Alone) -> None:
 
 
 @pytest.mark.parametrize("days", [-71, -200], ids=["before its end", "after its end"])
-def test_a_plain_up_renews_the_server_certificate_and_nothing_that_nodes_trust(alone: Alone, days: int) -> None:
-    alone.up(PLAN, days=days)
-    before = alone.issued()
-    text = alone.up(PLAN)
-    after = alone.issued()
+def test_a_plain_up_renews_the_server_certificate_and_nothing_that_nodes_trust(
+    stack: CertificateStack, days: int
+) -> None:
+    stack.up(PLAN, days=days)
+    before = stack.issued()
+    text = stack.up(PLAN)
+    after = stack.issued()
     assert ANEW in text
     assert after.server.serial_number != before.server.serial_number
     assert after.server.public_key() == before.server.public_key()
     assert after.bundle == before.bundle
-    assert ANEW not in alone.up(PLAN), "one renewal is enough"
+    assert ANEW not in stack.up(PLAN), "one renewal is enough"
 
 
-def test_an_authority_near_its_end_is_warned_of_in_preview_and_up(alone: Alone) -> None:
+def test_an_authority_near_its_end_is_warned_of_in_preview_and_up(stack: CertificateStack) -> None:
     plan = {"authorityYears": 1, "serverDays": 100}
-    alone.up(plan, days=-266)
-    end = alone.issued().issuer.not_valid_after_utc
-    for text in (alone.preview(plan), alone.up(plan)):
+    stack.up(plan, days=-266)
+    end = stack.issued().issuer.not_valid_after_utc
+    for text in (stack.preview(plan), stack.up(plan)):
         assert f"{ENDS} {end:%Y-%m-%d}, and the server certificate with it" in text
         assert "rotate the authority" in text
 
 
-def test_an_authority_far_from_its_end_is_not_warned_of(alone: Alone) -> None:
+def test_an_authority_far_from_its_end_is_not_warned_of(stack: CertificateStack) -> None:
     plan = {"authorityYears": 1, "serverDays": 100}
-    alone.up(plan, days=-264)
-    assert ENDS not in alone.up(plan)
+    stack.up(plan, days=-264)
+    assert ENDS not in stack.up(plan)
 
 
-def test_an_authority_is_never_renewed_by_itself(alone: Alone) -> None:
+def test_an_authority_is_never_renewed_by_itself(stack: CertificateStack) -> None:
     plan = {"authorityYears": 1, "serverDays": 100}
-    alone.up(plan, days=-264)
-    before = alone.issued().bundle
-    alone.up(plan)
-    assert alone.issued().bundle == before
+    stack.up(plan, days=-264)
+    before = stack.issued().bundle
+    stack.up(plan)
+    assert stack.issued().bundle == before
 
 
-def test_an_authority_that_has_ended_is_made_anew_once_a_gap_is_accepted(alone: Alone) -> None:
+def test_an_authority_that_has_ended_is_made_anew_once_a_gap_is_accepted(stack: CertificateStack) -> None:
     plan = {"authorityYears": 1, "serverDays": 100}
-    alone.up(plan, days=-400)
-    ended = alone.issued().issuer
-    done = alone.run("preview", plan=plan)
+    stack.up(plan, days=-400)
+    ended = stack.issued().issuer
+    done = stack.run("preview", plan=plan)
     assert done.returncode != 0
     assert "certificates.acceptGap" in said(done)
-    alone.up({**plan, "acceptGap": True, "protect": False})
-    after = alone.issued()
+    stack.up({**plan, "acceptGap": True, "protect": False})
+    after = stack.issued()
     assert after.issuer.not_valid_before_utc > ended.not_valid_after_utc
     after.server.verify_directly_issued_by(after.issuer)
-    assert ANEW not in alone.up(plan)
+    assert ANEW not in stack.up(plan)

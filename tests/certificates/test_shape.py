@@ -8,9 +8,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from components.certificates import server_subject
 from lab.engine import Engine
 
-from .alone import ADDRESS, Alone, Issued
+from .certificate_stack import ADDRESS, CertificateStack, Issued
 from .files import tool, written
 
 NAMES = [
@@ -45,7 +46,7 @@ def issued(request: pytest.FixtureRequest, default: Issued, p384: Issued) -> Iss
 
 @pytest.fixture(scope="module")
 def p384(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Issued:
-    made = Alone(engine, "p384", tmp_path_factory.mktemp("p384") / "project")
+    made = CertificateStack(engine, "p384", tmp_path_factory.mktemp("p384") / "project")
     made.create()
     made.up({"curve": "P384"})
     return made.issued()
@@ -155,10 +156,15 @@ def test_openssl_verifies_the_chain_strictly(issued: Issued, tmp_path: Path) -> 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_host_name_too_long_for_a_common_name_stands_in_the_alternative_names_alone(alone: Alone) -> None:
+def test_a_host_name_too_long_for_a_common_name_stands_in_the_alternative_names_alone(stack: CertificateStack) -> None:
     name = f"{'registry' * 5}.{'cube' * 10}.local"
-    alone.up(hostname=name)
-    server = alone.issued().server
+    stack.up(hostname=name)
+    server = stack.issued().server
     assert server.subject.get_attributes_for_oid(NameOID.COMMON_NAME) == []
     names = server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName)[0] == name
+
+
+def test_a_host_name_too_long_for_a_common_name_is_left_out_rather_than_cut() -> None:
+    assert server_subject("a" * 60 + ".local").common_name is None
+    assert server_subject("r.local").common_name == "r.local"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.config import StackConfig
@@ -19,6 +19,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
+QUICKLY = settings(deadline=None, max_examples=40)  # the first call is slow on a busy computer
 SECRET_KEYS = ("sshPrivateKey", "kubeconfig", "caPrivateKey")
 ENTRIES = ("nodes", "nodes.cube01", "storage", "certificates", "ssh", "kubernetes", "nodeSelector")
 
@@ -51,11 +52,13 @@ def accept_or_refuse(values: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("key", SCHEMA["properties"])
+@QUICKLY
 @given(VALUES)
 def test_no_value_of_any_shape_breaks_the_reader(key: str, value: Any) -> None:
     accept_or_refuse({**SMALLEST, key: value})
 
 
+@QUICKLY
 @given(st.sampled_from(ENTRIES), TEXT, VALUES)
 def test_no_entry_of_any_name_breaks_the_reader(path: str, name: str, value: Any) -> None:
     values = with_value(path, {name: value, **(SMALLEST["nodes"] if path == "nodes" else {})})
@@ -64,6 +67,7 @@ def test_no_entry_of_any_name_breaks_the_reader(path: str, name: str, value: Any
 
 @pytest.mark.parametrize("key", SECRET_KEYS)
 @pytest.mark.parametrize("encrypted", [True, False])
+@QUICKLY
 @given(st.text("秘密鍵", min_size=3))
 def test_a_secret_is_never_shown(key: str, encrypted: bool, secret: str) -> None:  # noqa: FBT001 - parametrized
     for value in (secret, [secret], {"content": secret}):

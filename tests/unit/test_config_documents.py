@@ -8,7 +8,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from components.config_parse import parse
+from components.config_parse import ConfigError, parse
 from components.config_schema import SCHEMA, STACK_SCHEMA_FILE, resolved, stack_schema, summary
 from lab.settings import PROJECT
 from tests.unit.stack_configs import SMALLEST, with_value
@@ -89,6 +89,16 @@ def test_the_readme_gives_the_default_of(key: str) -> None:
         assert "`" not in given, "a value where the models have no default"
 
 
+def test_the_readmes_error_is_the_programs() -> None:
+    wrong = with_value("storage.clasName", "longhorn") | {"ip": "192.168.0.2O2"}
+    [node] = wrong["nodes"].values()
+    wrong["nodes"] = {"control01": node, "cube01": node}
+    with pytest.raises(ConfigError) as caught:
+        parse(wrong)
+    readme = " ".join((PROJECT / "README.md").read_text().split())
+    assert " ".join(str(caught.value).split()) in readme
+
+
 def test_the_committed_schema_is_current() -> None:
     """`python -m components.config_schema` writes it anew."""
     assert json.loads(STACK_SCHEMA_FILE.read_text()) == stack_schema()
@@ -152,5 +162,5 @@ def test_the_schema_leaves_other_namespaces_alone() -> None:
 
 @pytest.mark.parametrize("path", ["nodes.cube01.host_key", "address", "storage.class_name"])
 def test_the_names_of_fields_are_no_keys(path: str) -> None:
-    with pytest.raises(Exception, match="is not a key of this program"):
+    with pytest.raises(ConfigError, match="is not a key of this program"):
         parse(with_value(path, "x"))

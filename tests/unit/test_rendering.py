@@ -4,8 +4,6 @@ import pytest
 import yaml
 
 from components import probe_image
-from components.certificate_bundle import fingerprints
-from components.certificates import server_subject
 from components.config_registry import AccessMode
 from components.node_files import CA_FILE, configs_entry, hosts_toml, mirrors_entry
 from components.nodes import Trust, settings, trust_revision
@@ -59,15 +57,6 @@ def test_a_node_completes_the_index_with_the_revision() -> None:
     index = constants()["index"]
     assert index.count("@") == 1
     assert index.replace("@", wanted).encode() == probe_image.build(wanted).index.content
-
-
-def test_a_name_too_long_for_a_common_name_is_left_out() -> None:
-    assert server_subject("a" * 60 + ".local").common_name is None
-    assert server_subject("r.local").common_name == "r.local"
-
-
-def test_no_certificate_gives_no_fingerprint() -> None:
-    assert fingerprints("") == []
 
 
 def test_the_http_secret_is_stable_and_is_not_the_key() -> None:

@@ -12,9 +12,9 @@ certificates = Certificates(
     CertificatesArgs(
         hostname=config.hostname,
         dns_names=(config.hostname, *config.aliases, *service_names(config.namespace)),
-        ip=config.address,
+        address=config.address,
         plan=config.certificates,
-        external_key_pem=config_source.secret("caPrivateKey") or "",
+        external_key_pem=config_source.secret("caPrivateKey"),
     ),
 )
 pulumi.export("bundle", certificates.bundle_pem)

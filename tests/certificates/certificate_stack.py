@@ -51,20 +51,20 @@ def certificates(pem: str) -> list[x509.Certificate]:
 
 
 @dataclass(frozen=True)
-class Alone:
+class CertificateStack:
     """One stack in a project folder of its own."""
 
     engine: Engine
-    stack: str
+    name: str
     project: Path
 
     @property
     def file(self) -> Path:
-        return self.project / f"Pulumi.{self.stack}.yaml"
+        return self.project / f"Pulumi.{self.name}.yaml"
 
     def create(self) -> None:
         shutil.copytree(PROGRAM, self.project, ignore=shutil.ignore_patterns("__pycache__"))
-        self.engine.ensure_stack(self.stack, self.project)
+        self.engine.ensure_stack(self.name, self.project)
 
     def run(
         self, *args: str, plan: dict[str, Any] | None = None, days: float = 0, **keys: str
@@ -89,7 +89,7 @@ class Alone:
         moved = {VARIABLE: f"{days * DAY:+.0f}"} if days else {}
         end = args.index("--") if "--" in args else len(args)
         return self.engine.run(
-            [*args[:end], "--stack", self.stack, "--non-interactive", "--color", "never", *args[end:]],
+            [*args[:end], "--stack", self.name, "--non-interactive", "--color", "never", *args[end:]],
             self.project,
             capture=True,
             timeout=120,

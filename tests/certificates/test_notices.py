@@ -2,7 +2,7 @@ import datetime as dt
 
 import pytest
 
-from components.authority import end_warning
+from components.notices import end_warning
 
 END = dt.datetime(2036, 1, 1, tzinfo=dt.UTC)
 
@@ -23,7 +23,7 @@ def test_an_issuer_that_a_server_certificate_issued_now_outlives_is_warned_of_wi
     assert "rotate" in sentence
 
 
-def test_an_issuer_that_has_ended_is_told_as_such() -> None:
+def test_the_warning_says_so_when_an_issuer_has_ended() -> None:
     assert "authority one ended on 2036-01-01" in (warned(-1) or "")
 
 

@@ -1,0 +1,92 @@
+"""What the guard refuses, by what the engine has reported; `test_rotation` has the engine report it."""
+
+from dataclasses import replace
+
+import pulumi
+import pytest
+
+from components.certificate_plan import CertificatePlan, Curve
+from components.rotation import RotationGuard
+
+from .authorities import ROOT
+
+PLAN = CertificatePlan(
+    authorities=("one", "two"),
+    issuer="two",
+    curve=Curve.P256,
+    authority_years=10,
+    server_days=397,
+    renew_days=30,
+    accept_gap=False,
+    protect=True,
+    external=None,
+)
+NEW = "f" * 64
+UNKNOWN = object()
+EXISTING = {"request": "its PEM", "one": "its PEM"}
+
+
+def guard(*created: str, accept_gap: bool = False) -> RotationGuard:
+    """A guard to which the engine has reported that it creates these resources."""
+    made = RotationGuard(replace(PLAN, accept_gap=accept_gap), server_certificate="server")
+    made._created.update(created)
+    made._issuer_fingerprints = frozenset({ROOT.fingerprint})
+    return made
+
+
+def test_an_issuer_that_exists_may_sign() -> None:
+    guard("server").refuse_untrusted_issuer("two", EXISTING | {"two": "its PEM"})
+
+
+def test_the_issuer_of_a_first_up_may_sign() -> None:
+    first = guard("one", "two", "request", "server")
+    first.refuse_untrusted_issuer("two", {"request": UNKNOWN, "one": UNKNOWN, "two": UNKNOWN})
+
+
+@pytest.mark.parametrize(
+    ("created", "watched"),
+    [
+        (["two", "server"], EXISTING | {"two": UNKNOWN}),
+        (["two", "server"], EXISTING | {"two": "known at once, as the URN of an external one is"}),
+        (["two", "request", "server"], {"request": UNKNOWN, "one": "its PEM", "two": UNKNOWN}),
+        (["two", "server"], {"request": "its PEM", "two": UNKNOWN}),
+    ],
+    ids=["added at once", "external", "with another curve", "replaced at once"],
+)
+def test_an_issuer_that_this_up_creates_for_a_running_registry_is_refused(
+    created: list[str], watched: dict[str, object]
+) -> None:
+    with pytest.raises(pulumi.RunError, match="'two' would be created by this very `up`, so no node trusts it yet"):
+        guard(*created).refuse_untrusted_issuer("two", watched)
+
+
+def test_an_issuer_that_this_up_creates_may_sign_once_a_gap_is_accepted() -> None:
+    guard("two", "server", accept_gap=True).refuse_untrusted_issuer("two", EXISTING | {"two": UNKNOWN})
+
+
+def test_a_request_that_a_target_skips_proves_no_registry() -> None:
+    guard("two").refuse_untrusted_issuer("two", {"request": None, "two": "its PEM"})
+
+
+def test_a_nodes_trust_may_change_while_the_registrys_certificate_stays() -> None:
+    assert guard().gap({NEW}, {ROOT.fingerprint}) is None
+
+
+def test_a_node_that_trusts_the_issuer_may_learn_of_another_authority() -> None:
+    assert guard("server").gap({ROOT.fingerprint}, {ROOT.fingerprint, NEW}) is None
+
+
+def test_a_node_that_does_not_trust_the_issuer_yet_is_named_as_the_reason() -> None:
+    assert "does not trust authority two yet" in (guard("server").gap({NEW}, {NEW, ROOT.fingerprint}) or "")
+
+
+def test_a_node_may_not_forget_an_authority_while_the_registrys_certificate_changes() -> None:
+    assert "would forget an authority" in (guard("server").gap({ROOT.fingerprint, NEW}, {ROOT.fingerprint}) or "")
+
+
+def test_a_node_whose_next_trust_is_unknown_may_go_on() -> None:
+    assert guard("server").gap({ROOT.fingerprint, NEW}, ()) is None
+
+
+def test_a_node_may_be_left_without_trust_once_a_gap_is_accepted() -> None:
+    assert guard("server", accept_gap=True).gap({NEW}, {NEW}) is None
