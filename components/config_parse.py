@@ -117,12 +117,14 @@ def _in_words(details: ErrorDetails, encrypted: Collection[str]) -> Problem:
         found = "found a value that is not shown"
     else:
         found = context.get("found", f"found {shown(details['input'])}")
-    rule = _RULES.get(kind, details["msg"]).format(
-        minimum=schema.get("minimum"),
-        maximum=schema.get("maximum"),
-        words=", ".join(schema.get("enum", ())),
-        meaning=_as_clause(schema.get("description", "")),
-    )
+    rule = details["msg"]
+    if kind in _RULES:
+        rule = _RULES[kind].format(
+            minimum=schema.get("minimum"),
+            maximum=schema.get("maximum"),
+            words=", ".join(schema.get("enum", ())),
+            meaning=_as_clause(schema.get("description", "")),
+        )
     return Problem(key=_path(location), found=found, rule=rule, example=written(example))
 
 
