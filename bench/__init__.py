@@ -1,1 +1,1 @@
-"""How fast nodes are configured, against what it costs at least and against the guide's own commands."""
+"""Measures how fast nodes are configured, compared with the minimum cost and with the guide's own commands."""

@@ -11,15 +11,23 @@ from lab.settings import Lab, LabError
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="How fast nodes are configured.")
     benches = parser.add_subparsers(dest="bench", required=True)
-    nodes = benches.add_parser("nodes", help="against one ssh exec a node and the guide's ansible commands (root)")
-    nodes.add_argument("--lab", default="bench", help="the name of the lab that is made for it")
-    nodes.add_argument("--machines", default=",".join(map(str, node_bench.SIZES)), help="how many, with commas between")
+    nodes = benches.add_parser(
+        "nodes", help="compared with one ssh exec per node and the guide's ansible commands (root)"
+    )
+    nodes.add_argument("--lab", default="bench", help="the name of the lab that the bench creates")
+    nodes.add_argument(
+        "--machines", default=",".join(map(str, node_bench.SIZES)), help="the numbers of machines, separated by commas"
+    )
     nodes.add_argument("--rounds", type=int, default=node_bench.ROUNDS)
-    nodes.add_argument("--without-guide", action="store_true", help="leave the guide's commands out: they take longest")
-    many = benches.add_parser("fleet", help="hundreds of pretend nodes, against the same graph with empty payloads")
+    nodes.add_argument("--without-guide", action="store_true", help="skip the guide's commands, which take longest")
+    many = benches.add_parser(
+        "fleet", help="hundreds of pretend nodes, compared with the same graph with empty payloads"
+    )
     many.add_argument("--nodes", type=int, default=fleet.NODES)
     many.add_argument("--rounds", type=int, default=fleet.ROUNDS)
-    many.add_argument("--without-settings", action="store_true", help="leave the CLI's settings for its state alone")
+    many.add_argument(
+        "--without-settings", action="store_true", help="skip the comparison of the CLI's settings for its state"
+    )
     return parser
 
 
@@ -35,14 +43,14 @@ def _fleet(args: argparse.Namespace) -> list[str]:
 
 
 def main() -> int:
-    """Run one bench; its last line has the ratios."""
+    """Run one bench; the last line of its output holds the ratios."""
     args = _parser().parse_args()
     try:
         lines = _nodes(args) if args.bench == "nodes" else _fleet(args)
     except LabError as error:
         say(f"bench: {error}")
         return 1
-    # What is under way goes to standard error: this is the result.
+    # Progress goes to standard error, the result to standard output.
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 

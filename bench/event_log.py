@@ -1,6 +1,6 @@
-"""When the engine began and ended each resource, by its own event log.
+"""Measures from the engine's event log when each resource's operation began and ended.
 
-The log's time stamps are whole seconds: so the log is a pipe, and each event's time is that of its arrival.
+The log's time stamps are whole seconds, so the log is a pipe and an event's time is the time of its arrival.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ class EventLog:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[list[str]]:
-        """While the block runs, note each event's arrival; gives the arguments for the CLI."""
+        """Record each event's arrival while the block runs; yields the arguments for the CLI."""
         self.path.unlink(missing_ok=True)
         os.mkfifo(self.path)
         reader = threading.Thread(target=self._read)
@@ -32,7 +32,7 @@ class EventLog:
         try:
             yield ["--event-log", str(self.path)]
         finally:
-            # A CLI that ended before it opened the log has left the reader waiting.
+            # If the CLI ended before it opened the log, the reader still waits for a writer.
             with contextlib.suppress(OSError):
                 os.close(os.open(self.path, os.O_WRONLY | os.O_NONBLOCK))
             reader.join()
@@ -43,13 +43,13 @@ class EventLog:
                 self._events.append((time.monotonic(), line))
 
     def node_part(self) -> float:
-        """Seconds from the first command's start to the last one's end; 0 when none ran."""
+        """Seconds from the start of the first command to the end of the last; 0 when none ran."""
         times = [moment for moment, line in self._events if _is_step(json.loads(line))]
         return max(times) - min(times) if times else 0.0
 
 
 def _is_step(event: dict[str, Any]) -> bool:
-    """Whether the event tells of a command's start or end. Of those that stay as they are it tells as well."""
-    told = event.get("resourcePreEvent") or event.get("resOutputsEvent") or {}
-    metadata = told.get("metadata", {})
+    """Whether the event is a command's start or end; unchanged commands have events too and do not count."""
+    step = event.get("resourcePreEvent") or event.get("resOutputsEvent") or {}
+    metadata = step.get("metadata", {})
     return str(metadata.get("type", "")).endswith(COMMAND) and metadata.get("op") != "same"

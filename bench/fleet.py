@@ -1,4 +1,4 @@
-"""A large fleet: `up` of hundreds of pretend nodes, against the same graph with next to nothing in it."""
+"""The bench of a large fleet: `up` of hundreds of pretend nodes, compared with the same graph with tiny payloads."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from bench import pretend_nodes, told
+from bench import fixtures, pretend_nodes
 from bench.measurement import Clock
 from bench.node_stack import Address, NodeStack, Wanted
 from lab.engine import Engine
@@ -23,17 +23,17 @@ ROUNDS = 3
 FIRST, NONE, CHANGE = "first", "none", "change"
 FULL, EMPTY = "full", "empty"
 SETTINGS: Mapping[str, Mapping[str, str]] = {
-    "as it is": {},
+    "default": {},
     "PULUMI_DIY_BACKEND_GZIP": {"PULUMI_DIY_BACKEND_GZIP": "true"},
     "PULUMI_DIY_BACKEND_ZSTD": {"PULUMI_DIY_BACKEND_ZSTD": "true"},
     "PULUMI_SKIP_CHECKPOINTS": {"PULUMI_SKIP_CHECKPOINTS": "true"},
 }
-"""Environment variables of the CLI that bear on how often and how much of the state is written."""
+"""Environment variables of the CLI that change how often, and how much of, the state is written."""
 
 
 @contextlib.contextmanager
 def nodes(count: int) -> Iterator[list[Address]]:
-    """`count` pretend nodes, for as long as the block runs."""
+    """Run `count` pretend nodes while the block runs."""
     command = [sys.executable, "-m", "bench.pretend_nodes", str(count)]
     with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout  # noqa: S101  # given above
@@ -52,29 +52,29 @@ def nodes(count: int) -> Iterator[list[Address]]:
 
 @dataclass
 class Fleet:
-    """One run of the bench: seconds of whole `up`s, wall and processor, and bytes of state a node."""
+    """One run of the bench: wall and processor seconds of whole `up`s, and bytes of state per node."""
 
     stack: NodeStack
     nodes: Sequence[Address]
     walls: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     cpus: dict[tuple[str, str], list[float]] = field(default_factory=dict)
-    """Of engine, program and plugin, without the pretend nodes."""
+    """Processor seconds of engine, program and plugin, without the pretend nodes."""
     state_bytes: dict[str, float] = field(default_factory=dict)
     settings: dict[str, tuple[float, float, float]] = field(default_factory=dict)
-    """By setting of the CLI: wall and processor seconds of a first `up`, and bytes of state a node."""
+    """For each setting of the CLI: wall and processor seconds of a first `up`, and bytes of state per node."""
     loads: list[float] = field(default_factory=list)
     """This computer's load average (one minute) at the end of each `up`."""
     facts: str = ""
 
     def __post_init__(self) -> None:
-        first, second = told.authorities()
+        first, second = fixtures.authorities()
         self._first, self._second = first.certificate.decode(), second.certificate.decode()
 
     def measure(self, rounds: int) -> None:
-        """The three cases of both payloads, in turn, another one first each time.
+        """Measure the three cases with both payloads; the payload that goes first alternates between rounds.
 
         Raises:
-            LabError: an `up` failed; with what it said.
+            LabError: an `up` failed; the message holds its output.
         """
         for turn in range(rounds):
             for payload in (EMPTY, FULL) if turn % 2 == 0 else (FULL, EMPTY):
@@ -102,7 +102,7 @@ class Fleet:
         return clock.wall, clock.cpu
 
     def report(self) -> Iterator[str]:
-        """Circumstances, the medians, and what the CLI's settings change."""
+        """The circumstances, the medians, and the effect of the CLI's settings."""
         yield f"{self.facts}; load {min(self.loads):.1f} to {max(self.loads):.1f}"
         yield "| case | full s | empty s | ratio | full CPU-s | empty CPU-s | ratio |"
         yield "|---|---|---|---|---|---|---|"
@@ -113,9 +113,9 @@ class Fleet:
                 cells += [f"{full:.1f}", f"{empty:.1f}", f"{full / empty:.2f}"]
             yield f"| {' | '.join(cells)} |"
         sizes = ", ".join(f"{payload} {size:.0f}" for payload, size in self.state_bytes.items())
-        yield f"bytes of state a node: {sizes}"
+        yield f"bytes of state per node: {sizes}"
         if self.settings:
-            yield "| setting of the CLI | first up, full, s | CPU-s | bytes of state a node |"
+            yield "| setting of the CLI | first up, full, s | CPU-s | bytes of state per node |"
             yield "|---|---|---|---|"
             for name, (wall, cpu, size) in self.settings.items():
                 yield f"| {name} | {wall:.1f} | {cpu:.1f} | {size:.0f} |"
@@ -133,7 +133,7 @@ def run(*, count: int = NODES, rounds: int = ROUNDS, settings: bool = True) -> F
     """Start the pretend nodes and measure.
 
     Raises:
-        LabError: an `up` failed; with what it said.
+        LabError: an `up` failed; the message holds its output.
     """
     with tempfile.TemporaryDirectory(prefix="fleet-") as folder, nodes(count) as addresses:
         engine = Engine.at(Path(folder))

@@ -1,4 +1,4 @@
-"""One measured run, and what several come to."""
+"""Measured runs, their medians and ratios."""
 
 import contextlib
 import resource
@@ -10,21 +10,21 @@ from statistics import median
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """How one run went; times in seconds."""
+    """The figures of one run; times are in seconds."""
 
     wall: float
     node_part: float
-    """From the first node's start to the last one's end; for a method that is nothing else, the wall time."""
+    """Time from the first node's start to the last node's end; the wall time where a method does nothing else."""
     controller_cpu: float
-    """Of all processes that the run started on this computer outside of the machines."""
+    """Processor time of all processes that the run started on this computer outside the machines."""
     nodes_cpu: float
-    """Of all machines together."""
+    """Processor time of all machines together."""
     connections: int
-    """Greatest number of SSH connections that one node accepted."""
+    """The greatest number of SSH connections that a node accepted."""
 
 
 def medians(runs: Sequence[Measurement]) -> Measurement:
-    """Each figure's median over the runs; of connections the greatest."""
+    """Each figure's median over the runs; for connections the maximum."""
     return Measurement(
         wall=median(run.wall for run in runs),
         node_part=median(run.node_part for run in runs),
@@ -35,14 +35,14 @@ def medians(runs: Sequence[Measurement]) -> Measurement:
 
 
 class Clock:
-    """Wall and processor time of what runs inside the block of `running`."""
+    """The wall and processor time of the block of `running`."""
 
     wall = 0.0
     cpu = 0.0
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Measure the block; processor time is that of processes which it started and which have ended."""
+        """Measure the block; the processor time is that of its child processes that have ended."""
         started, before = time.monotonic(), _children()
         yield
         self.wall, self.cpu = time.monotonic() - started, _children() - before
@@ -54,7 +54,7 @@ def _children() -> float:
 
 
 Runs = dict[tuple[int, str, str], list[Measurement]]
-"""By number of nodes, method and case."""
+"""The runs by number of nodes, method and case."""
 
 
 def table(runs: Runs) -> Iterator[str]:

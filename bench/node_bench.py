@@ -1,4 +1,4 @@
-"""The node part of `pulumi up` against the floor and the guide, interleaved, on 1, 4 and 16 machines."""
+"""The bench of `pulumi up`'s node part, compared with one SSH exec and with the guide, on 1, 4 and 16 machines."""
 
 import os
 import time
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import floor, guide, told
+from bench import ansible_guide, fixtures, ssh_exec
 from bench.measurement import Clock, Measurement, Runs, medians, ratio, table
 from bench.node_stack import NodeStack, Wanted
 from bench.site import Site
@@ -25,7 +25,7 @@ MOST_CONNECTIONS = 2
 
 @dataclass
 class NodeBench:
-    """One run of the bench on the machines of a lab, which it leaves as they were."""
+    """One run of the bench on the machines of a lab, which it restores at the end."""
 
     site: Site
     engine: Engine
@@ -36,19 +36,19 @@ class NodeBench:
     facts: str = ""
 
     def __post_init__(self) -> None:
-        first, second = told.authorities()
+        first, second = fixtures.authorities()
         self._pair, self._first, self._second = first, first.certificate.decode(), second.certificate.decode()
         self._stack = NodeStack(self.engine, self.site.lab.state, self.site.lab.lan_namespace_path)
 
     def measure(self, count: int, rounds: int) -> None:
-        """Measure all cases of all methods on `count` machines, in turn, another method first each time.
+        """Measure all cases of all methods on `count` machines; the method that goes first rotates between rounds.
 
         Raises:
-            LabError: a run failed, or did not do what its case is.
+            LabError: a run failed, or did not do what its case requires.
         """
         machines = self.site.machines(count)
-        with guide.working_folder() as folder:
-            ansible = guide.Guide(self.site, machines, self._pair, Path(folder)) if self.with_guide else None
+        with ansible_guide.working_folder() as folder:
+            ansible = ansible_guide.Guide(self.site, machines, self._pair, Path(folder)) if self.with_guide else None
             methods: list[Callable[[], None]] = [lambda: self._floor(machines), lambda: self._up(machines)]
             if ansible:
                 ansible.keep()
@@ -65,7 +65,7 @@ class NodeBench:
         def run(bundle: str, audit: str, *, changed: bool) -> Callable[[Clock], float | None]:
             def body(clock: Clock) -> None:
                 _expect(
-                    floor.run(self.site, machines, clock, verb="apply", bundle=bundle, audit=audit), changed=changed
+                    ssh_exec.run(self.site, machines, clock, verb="apply", bundle=bundle, audit=audit), changed=changed
                 )
 
             return body
@@ -89,20 +89,20 @@ class NodeBench:
 
         self._stack.forget()
         self._measure(machines, UP, FIRST, run(self._first, "", changed=True))
-        # What the state holds is still the first run's report.
+        # Nothing runs in this case, so the state still holds the report of the first run.
         self._measure(machines, UP, NONE, run(self._first, "", changed=True))
         self._measure(machines, UP, AUDIT, run(self._first, "again", changed=False))
         self._measure(machines, UP, CHANGE, run(self._second, "again", changed=True))
         self._remove(machines)
 
-    def _guide(self, machines: Sequence[Machine], ansible: guide.Guide) -> None:
+    def _guide(self, machines: Sequence[Machine], ansible: ansible_guide.Guide) -> None:
         self._measure(machines, GUIDE, FIRST, ansible.run)
         self._measure(machines, GUIDE, NONE, ansible.run)
         ansible.undo()
 
     def _remove(self, machines: Sequence[Machine]) -> None:
         _expect(
-            floor.run(self.site, machines, Clock(), verb="remove", bundle=self._second, audit="again"), changed=True
+            ssh_exec.run(self.site, machines, Clock(), verb="remove", bundle=self._second, audit="again"), changed=True
         )
 
     def _measure(
@@ -111,7 +111,7 @@ class NodeBench:
         clock = Clock()
         connections, cpu = self.site.accepted(machines), self.site.cpu(machines)
         part = body(clock)
-        # sshd's children end after the client has its answer.
+        # sshd's children end only after the client has received its answer.
         time.sleep(0.2)
         used = self.site.cpu(machines) - cpu
         more = max(after - before for before, after in zip(connections, self.site.accepted(machines), strict=True))
@@ -129,18 +129,18 @@ class NodeBench:
         )
         allowed = 0 if (method, case) == (UP, NONE) else MOST_CONNECTIONS
         if method == UP and more > allowed:
-            message = f"{case}: a node was connected to {more} times, at most {allowed} were to be"
+            message = f"{case}: a node accepted {more} connections; the limit is {allowed}"
             raise LabError(message)
 
     def report(self) -> Iterator[str]:
-        """Circumstances, the medians of all cases, and the ratios for all numbers of machines but the greatest."""
+        """The circumstances, the medians of all cases, and the ratios for all but the greatest number of machines."""
         yield f"{self.facts}; load {min(self.loads):.1f} to {max(self.loads):.1f}"
         yield from table(self.runs)
         for count in sorted({count for count, _, _ in self.runs})[:-1]:
             yield f"with {count} machines: {self.ratios(count)}"
 
     def ratios(self, count: int) -> str:
-        """The last line: ratios of medians on `count` machines."""
+        """The last line of the output: the ratios of medians on `count` machines."""
 
         def node_part(method: str, case: str) -> Callable[[], float]:
             return lambda: medians(self.runs[count, method, case]).node_part
@@ -155,7 +155,7 @@ class NodeBench:
                 f"change={ratio(node_part(UP, CHANGE), node_part(FLOOR, CHANGE))}",
                 f"audit={ratio(node_part(UP, AUDIT), node_part(FLOOR, AUDIT))}",
                 f"guide_first={ratio(node_part(GUIDE, FIRST), node_part(UP, FIRST))}",
-                # Without a change there is no node part: the whole `up` counts.
+                # Without a change there is no node part, so the whole `up` is compared.
                 f"guide_rerun={ratio(wall(GUIDE, NONE), wall(UP, NONE))}",
             ]
         )
@@ -163,18 +163,18 @@ class NodeBench:
 
 def _expect(reports: Sequence[Mapping[str, Any]], *, changed: bool) -> None:
     if any(report["changed"] is not changed for report in reports):
-        message = f"the nodes should report changed = {changed}, and reported {reports}: not the case to be measured"
+        message = f"the nodes reported {reports}; this case requires that they report changed = {changed}"
         raise LabError(message)
 
 
 def run(*, lab: Lab, sizes: Sequence[int] = SIZES, rounds: int = ROUNDS, with_guide: bool = True) -> NodeBench:
-    """Start the machines, measure, and take the machines down again.
+    """Start the machines, measure, and remove the machines.
 
     Raises:
-        LabError: a need is not met or a run failed; says which.
+        LabError: a requirement is not met or a run failed; the message says which.
     """
-    if with_guide and not guide.has_ansible():
-        message = "ansible is missing: run bench/setup.sh, which gets it from PyPI"
+    if with_guide and not ansible_guide.has_ansible():
+        message = "ansible is missing: run bench/setup.sh, which installs it from PyPI"
         raise LabError(message)
     site = Site(lab)
     try:
@@ -182,7 +182,7 @@ def run(*, lab: Lab, sizes: Sequence[int] = SIZES, rounds: int = ROUNDS, with_gu
         engine = Engine.of(lab)
         origin = engine.install_plugins()["command"]
         bench = NodeBench(site, engine, with_guide)
-        bench.facts = f"command plugin: {origin}; {os.cpu_count()} cores carry controller and machines"
+        bench.facts = f"command plugin: {origin}; controller and machines share {os.cpu_count()} cores"
         say(bench.facts)
         for count in sizes:
             bench.measure(count, rounds)

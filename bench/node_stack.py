@@ -1,4 +1,4 @@
-"""The stack of `program/`, by the real engine, in a folder and a backend of its own."""
+"""The bench's stack: `program/` run by the real engine, in a directory and a backend of its own."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ UP_SECONDS = 1800
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """How one node stands in the configuration."""
+    """The entry of one node in the configuration."""
 
     name: str
     host: str
@@ -38,14 +38,14 @@ class Wanted:
     empty: bool = False
 
     def text(self) -> str:
-        """As the program reads them."""
+        """The settings as JSON, which the program reads."""
         nodes = [{"name": n.name, "host": n.host, "port": n.port, "hostKey": n.host_key} for n in self.nodes]
         settings = {"bundle": self.bundle, "audit": self.audit, "proof": self.proof, "empty": self.empty}
         return json.dumps({"nodes": nodes, **settings})
 
 
 class NodeStack:
-    """Brings nodes to a wanted state, again and again from nothing."""
+    """Applies settings to nodes with `pulumi up`, repeatedly and from an empty state."""
 
     def __init__(self, engine: Engine, folder: Path, netns: Path | None = None) -> None:
         self._engine, self._folder, self._netns = engine, folder, netns
@@ -59,27 +59,27 @@ class NodeStack:
         shutil.copytree(engine.backend, self._fresh)
 
     def forget(self) -> None:
-        """Go back to the state before the first `up`; nodes are not visited."""
+        """Restore the state before the first `up`, without visiting nodes."""
         shutil.rmtree(self._engine.backend)
         shutil.copytree(self._fresh, self._engine.backend)
 
     def up(self, wanted: Wanted, clock: Clock, environment: Mapping[str, str] | None = None) -> None:
-        """One `pulumi up` without a preview before it.
+        """Run `pulumi up` without a preview.
 
         Raises:
-            LabError: it failed; with what it said.
+            LabError: it failed; the message holds its output.
         """
         self._run(wanted, clock, environment or {}, [])
 
     def up_with_events(self, wanted: Wanted, clock: Clock) -> float:
-        """As `up`; gives the seconds of the node part.
+        """Like `up`, and return the seconds of the node part.
 
         Raises:
-            LabError: it failed; with what it said.
+            LabError: it failed; the message holds its output.
         """
         log = EventLog(self._folder / "events")
         with log.reading() as arguments:
-            # Without it the CLI does not know the option.
+            # The CLI accepts --event-log only with this variable.
             self._run(wanted, clock, {"PULUMI_DEBUG_COMMANDS": "true"}, arguments)
         return log.node_part()
 
@@ -97,13 +97,13 @@ class NodeStack:
             raise LabError(message)
 
     def reports(self) -> list[dict[str, Any]]:
-        """What each command in the state printed."""
+        """The output of each command in the state."""
         document = json.loads(self._state().read_text())
         resources = document["checkpoint"]["latest"]["resources"]
         return [json.loads(r["outputs"]["stdout"]) for r in resources if r["type"].endswith("command:remote:Command")]
 
     def state_bytes(self) -> int:
-        """Size of the state's file."""
+        """The size of the state's file."""
         return self._state().stat().st_size
 
     def _state(self) -> Path:

@@ -1,6 +1,7 @@
-"""Pretend nodes: SSH servers of one process, each on an address of its own in 127.0.0.0/8, that take what a node takes.
+"""Pretend nodes: one process with an SSH server per node, each on its own address in 127.0.0.0/8.
 
-`python -m bench.pretend_nodes COUNT` prints one line of JSON with the port and the host key, and ends with its input.
+Each server accepts a node's input and answers with a report. `python -m bench.pretend_nodes COUNT` prints one line of
+JSON with the port and the host key, and runs until its standard input ends.
 """
 
 import asyncio
@@ -16,12 +17,12 @@ _PER_NETWORK = 250
 
 
 def address(index: int) -> str:
-    """Where node `index` listens."""
+    """The address of node `index`."""
     return f"127.77.{index // _PER_NETWORK}.{index % _PER_NETWORK + 1}"
 
 
 class _Open(asyncssh.SSHServer):
-    """Lets everybody in: it does nothing but answer."""
+    """Accepts every client without authentication, since it only answers."""
 
     def begin_auth(self, username: str) -> bool:
         del username
@@ -47,8 +48,8 @@ async def serve(count: int) -> None:
             _Open, address(index), port, server_host_keys=[key], process_factory=_answer
         )
         port = server.get_port()
-    told = {"port": port, "hostKey": key.export_public_key().decode().strip()}
-    sys.stdout.write(json.dumps(told) + "\n")
+    ready = {"port": port, "hostKey": key.export_public_key().decode().strip()}
+    sys.stdout.write(json.dumps(ready) + "\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)
 

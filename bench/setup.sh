@@ -1,5 +1,5 @@
 #!/bin/sh
-# The guide's ansible in .venv-bench, beside the project's own environment. Nothing when the requirements have not changed.
+# Installs the guide's ansible in .venv-bench, beside the project's own environment, unless the requirements are unchanged.
 set -eu
 cd "$(dirname "$0")/.."
 wanted=$({ cat bench/requirements.txt bench/setup.sh && pwd -P; } | sha256sum | cut -d ' ' -f 1)
@@ -8,7 +8,7 @@ if [ "$(cat .venv-bench/.requirements 2>/dev/null)" = "$wanted" ] && .venv-bench
 fi
 printf 'Setting up .venv-bench (ansible, for comparison) ...\n'
 rm -rf .venv-bench
-# The project's own Python: lab/setup.sh has found one that can make environments.
+# This uses the project's own Python, since lab/setup.sh has checked that it can create environments.
 .venv/bin/python -m venv .venv-bench
 .venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -r bench/requirements.txt
 printf '%s\n' "$wanted" >.venv-bench/.requirements

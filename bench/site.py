@@ -1,4 +1,4 @@
-"""The machines of the bench: bare, with what the program looks for on a node, and with python3 for the guide's tool."""
+"""The bench's machines: bare, but with the files that the program expects on a node, and python3 for ansible."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from bench import layers
+from bench import machine_layers
 from bench.node_stack import Address
 from lab import lifecycle
 from lab.machines import Machine, machines
@@ -22,24 +22,24 @@ NANOSECONDS, MICROSECONDS = 1e9, 1e6
 
 @dataclass(frozen=True)
 class Site:
-    """The lab, and how its machines are reached and watched."""
+    """The bench's lab: starts its machines, reaches them over SSH and reads their counters."""
 
     lab: Lab
 
     def up(self, count: int, *, python: bool) -> None:
-        """Have `count` machines running that look like nodes; with `python` they can be the guide's.
+        """Start `count` machines that look like nodes; with `python`, ansible can configure them.
 
         Raises:
-            LabError: they do not come up; says what and where to look.
+            LabError: they do not start; the message says where to look.
         """
-        lifecycle.up(self.lab, count=count, bare=True, over=layers.ensure(python=python))
+        lifecycle.up(self.lab, count=count, bare=True, over=machine_layers.ensure(python=python))
         for machine in self.machines(count):
             machine.write(CONFIG_TOML, f'[plugins."io.containerd.cri.v1.images".registry]\nconfig_path = "{CERTS}"\n')
         lines = [f"{m.place.address} {host_key_line(m.place)}\n" for m in self.machines(count)]
         self.known_hosts.write_text("".join(lines))
 
     def down(self) -> None:
-        """Take the machines away."""
+        """Remove the machines."""
         lifecycle.down(self.lab)
 
     @property
@@ -64,7 +64,7 @@ class Site:
         ]
 
     def each(self, machines: Sequence[Machine], command: Sequence[str], stdin: str | None = None) -> list[str]:
-        """Run `command` on all machines at once, not by SSH; what each printed."""
+        """Run `command` on all machines at once, without SSH, and return the output of each."""
         with ThreadPoolExecutor(max_workers=len(machines)) as pool:
             return list(pool.map(lambda machine: machine.run(command, stdin=stdin).stdout, machines))
 
@@ -73,7 +73,7 @@ class Site:
         return sum(_cpu(machine) for machine in machines)
 
     def accepted(self, machines: Sequence[Machine]) -> list[int]:
-        """How many SSH connections each machine's sshd has let in, by its log."""
+        """How many SSH connections each machine's sshd has accepted, according to its log."""
         count = "journalctl --sync; journalctl --quiet --no-pager --unit ssh | grep -c 'Accepted publickey' || :"
         return [int(text) for text in self.each(machines, ["sh", "-c", count])]
 
@@ -91,13 +91,13 @@ def _cpu(machine: Machine) -> float:
 
 
 def ssh(site: Site, machine: Machine, command: str) -> list[str]:
-    """OpenSSH's client, with nothing of the user's own settings."""
+    """The command line of OpenSSH's client, without the user's own settings."""
     options = {
         "BatchMode": "yes",
         "GlobalKnownHostsFile": "/dev/null",
         "UserKnownHostsFile": str(site.known_hosts),
         "StrictHostKeyChecking": "yes",
-        # What Go's SSH library takes as well; OpenSSH's own first choice costs the client ten times as much.
+        # Go's SSH library uses this algorithm too; OpenSSH's first choice costs the client ten times as much.
         "KexAlgorithms": "curve25519-sha256",
     }
     words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
@@ -105,14 +105,14 @@ def ssh(site: Site, machine: Machine, command: str) -> list[str]:
 
 
 def run_together(commands: Mapping[str, tuple[list[str], IO[Any]]], environment: Mapping[str, str]) -> list[str]:
-    """Run commands at once, each with its standard input; what each printed.
+    """Run commands at the same time, each with its standard input, and return the output of each.
 
     Args:
-        commands: command and input, by a name for messages.
-        environment: of all of them.
+        commands: each command and its input, by a name for messages.
+        environment: the environment of all commands.
 
     Raises:
-        LabError: one failed; with what it said.
+        LabError: a command failed; the message holds its output.
     """
     started = {
         name: subprocess.Popen(

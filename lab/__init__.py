@@ -1,1 +1,1 @@
-"""A throwaway K3s-like cluster of real parts on one Linux host; `python -m lab --help` shows what it can do."""
+"""A throwaway cluster that looks like K3s, on one Linux host; `python -m lab --help` lists the commands."""

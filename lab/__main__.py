@@ -15,12 +15,12 @@ from lab.settings import DEFAULT_LAB, Lab, LabError, MachineName
 
 RUN_GROUP = "run"
 OF_ROOT = frozenset({"up", "down", "enter", "run", "env", "deploy"})
-"""Commands that a user could not carry out, and should not find half done."""
+"""Commands that fail without root, and would otherwise fail halfway."""
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m lab", description="A throwaway cluster of real parts on this computer."
+        prog="python -m lab", description="A throwaway cluster on this computer that looks like K3s."
     )
     text = f"which lab: several can run side by side (default: {DEFAULT_LAB})"
     parser.add_argument("--name", default=DEFAULT_LAB, help=text)
@@ -28,32 +28,34 @@ def _parser() -> argparse.ArgumentParser:
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=text, description=text)
-        # Also behind the command; without a default of its own it leaves the one in front as it is.
+        # --name is accepted behind the command too; suppressing its default keeps the value given in front.
         one.add_argument("--name", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
         return one
 
-    up = command("up", "start the lab, or what is missing of it")
+    up = command("up", "start the lab, or the missing parts of it")
     up.add_argument(
-        "--machines", type=int, metavar="N", help="at least so many machines (default: 3, or those that are there)"
+        "--machines", type=int, metavar="N", help="run at least this many machines (default: 3, or the existing ones)"
     )
     up.add_argument("--bare", action="store_true", help="machines without Kubernetes")
-    up.add_argument("--without-coredns", action="store_true", help="a cluster without name service for its pods")
-    down = command("down", "stop the lab and remove all that is left of it, or one machine")
+    up.add_argument("--without-coredns", action="store_true", help="a cluster without DNS for its pods")
+    down = command("down", "stop the lab, or one machine, and remove all traces of it")
     which = down.add_mutually_exclusive_group()
-    which.add_argument("machine", nargs="?", help="take away this machine alone")
-    which.add_argument("--tests", action="store_true", help="also what ended test runs have left: labs named test...")
-    which.add_argument("--all", action="store_true", help="every lab of this computer")
-    command("show", "machines, addresses, node states, registry")
-    enter = command("enter", "a root shell, or one command, on a machine")
+    which.add_argument("machine", nargs="?", help="remove this machine only")
+    which.add_argument(
+        "--tests", action="store_true", help="also remove the labs that finished test runs left behind (named test...)"
+    )
+    which.add_argument("--all", action="store_true", help="every lab on this computer")
+    command("show", "show machines, addresses, node states and the registry")
+    enter = command("enter", "open a root shell, or run one command, on a machine")
     enter.add_argument("machine")
     enter.add_argument("rest", nargs=argparse.REMAINDER, metavar="COMMAND")
-    run = command("run", "a command on the LAN with the lab's environment")
+    run = command("run", "run a command on the LAN with the lab's environment")
     run.add_argument("rest", nargs=argparse.REMAINDER, metavar="COMMAND")
-    command("env", "the lab's environment as shell exports")
-    command("needs", "what this computer lacks to carry the lab")
-    command("deploy", "pulumi up on the lab, and the registry seen from the LAN")
-    command("preview", "the whole plan of the lab's stack, offline: needs neither a lab nor root")
-    command("prepare", "packages, programs and the machines' tree that the tests need")
+    command("env", "print the lab's environment as shell exports")
+    command("needs", "list the requirements of the lab that this computer does not meet")
+    command("deploy", "run pulumi up on the lab, and read the registry from the LAN")
+    command("preview", "show the whole plan of the lab's stack, offline: needs neither a lab nor root")
+    command("prepare", "install or build the packages, programs and machine image that the tests need")
     return parser
 
 
@@ -68,7 +70,7 @@ def _up(lab: Lab, args: argparse.Namespace) -> int:
 def _down(lab: Lab, args: argparse.Namespace) -> int:
     if args.machine:
         lifecycle.remove_machine(lab, args.machine)
-        print(f"lab {lab.name}: {args.machine} is gone")
+        print(f"lab {lab.name}: {args.machine} is removed")
         return 0
     doomed = [] if args.all else [lab]
     if args.all or args.tests:
@@ -102,10 +104,10 @@ def _environment(lab: Lab) -> dict[str, str]:
 
 def _run(lab: Lab, args: argparse.Namespace) -> int:
     if not args.rest:
-        message = f"run: which command? For instance: {lab.call('run', 'kubectl', 'get', 'nodes')}"
+        message = f"run: the command is missing; for example: {lab.call('run', 'kubectl', 'get', 'nodes')}"
         raise LabError(message)
     environment = _environment(lab)
-    # What the command leaves behind ends with the lab.
+    # Processes that the command leaves behind end with the lab.
     Group(lab, RUN_GROUP).enter()
     command = lab.in_lan(*args.rest)
     sys.stdout.flush()
@@ -162,14 +164,14 @@ COMMANDS = {
 
 def _check_root(command: str) -> None:
     if command in OF_ROOT and not needs.is_root():
-        message = f"{command}: a lab belongs to root: run the same command with sudo"
+        message = f"{command}: labs belong to root: run the same command with sudo"
         raise LabError(message)
 
 
 def main() -> int:
     """Run one command; a user's mistake or a failed need ends with one message and exit code 1."""
     args = _parser().parse_args()
-    # What is made here is also for the users of machines, such as sshd's and sudo's.
+    # Unprivileged users on the machines, such as those of sshd and sudo, must be able to read the files created here.
     os.umask(0o022)
     try:
         _check_root(args.command)
@@ -178,7 +180,9 @@ def main() -> int:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("lab: interrupted; what was started stays, up goes on with it, down takes it away", file=sys.stderr)
+        print(
+            "lab: interrupted; started parts keep running; up continues from there, down removes them", file=sys.stderr
+        )
         return 130
 
 

@@ -1,4 +1,4 @@
-"""What the server applies by itself once its API answers: the lab's own manifests, and MetalLB's own, adapted."""
+"""The manifests that the server applies once its API answers: the lab's own, and MetalLB's, adapted."""
 
 import base64
 import secrets
@@ -19,16 +19,16 @@ Document = dict[str, Any]
 
 
 def _hurry(container: Document) -> None:
-    """Ask after a second, not after ten: a lab is started to be used."""
+    """Probe after one second instead of ten, so that the lab becomes usable sooner."""
     container["imagePullPolicy"] = "Never"
     container["readinessProbe"] |= {"initialDelaySeconds": 0, "periodSeconds": 1}
 
 
 def adapt_metallb(text: str, memberlist_key: bytes) -> list[Document]:
-    """MetalLB's `metallb-native.yaml` without what a lab has no time for.
+    """MetalLB's `metallb-native.yaml` without the parts that slow a lab's start down.
 
     Its webhooks and their certificates are left out: the kubelet takes up to a minute to show a new certificate to the
-    running controller, and the lab's pool is known to be valid. The speakers' secret is made here instead of by the
+    running controller, and the lab's pool is known to be valid. The speakers' secret is created here instead of by the
     controller, so that the speakers need not wait for it. `memberlist_key` is that secret.
     """
     kept: list[Document] = []
@@ -42,7 +42,7 @@ def adapt_metallb(text: str, memberlist_key: bytes) -> list[Document]:
             pod = document["spec"]["template"]["spec"]
             _hurry(pod["containers"][0])
             if kind == "Deployment":
-                # Its image lies on the server alone.
+                # Only the server holds its image.
                 pod["nodeSelector"] = SERVER_ONLY
                 pod["volumes"].clear()
                 pod["containers"][0]["volumeMounts"].clear()

@@ -1,4 +1,4 @@
-"""The lab's API server as its administrator sees it: just enough HTTP to ask how things stand."""
+"""A small HTTPS client for the lab's API server, with the administrator's credentials."""
 
 import base64
 import contextlib
@@ -24,16 +24,16 @@ NOT_FOUND = 404
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """Machines that were started at a moment: what the cluster still says of them from before it counts for nothing."""
+    """Machines started at a given time: any status that the cluster recorded for them before then is stale."""
 
     machines: frozenset[str]
     since: dt.datetime
 
     def excludes(self, machine: str, time: str | None) -> bool:
-        """Whether a statement about `machine` of that `time` is from before its start; no time counts as such."""
+        """Whether a status of `machine` recorded at `time` predates its start; a status without a time does."""
         if machine not in self.machines:
             return False
-        # Kubernetes' times are whole seconds, cut off.
+        # Kubernetes truncates times to whole seconds.
         return time is None or dt.datetime.fromisoformat(time) < self.since.replace(microsecond=0)
 
 
@@ -53,7 +53,7 @@ class Api:
             authority = base64.b64decode(document["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
             user = document["users"][0]["user"]
             context = ssl.create_default_context(cadata=authority)
-            # The ssl module takes a client's key from a file alone.
+            # The ssl module loads a client key from a file only.
             with tempfile.NamedTemporaryFile(dir=self.lab.state) as pair:
                 for part in ("client-certificate-data", "client-key-data"):
                     pair.write(base64.b64decode(user[part]))
@@ -77,7 +77,7 @@ class Api:
 
         Raises:
             OSError: the server cannot be reached.
-            LabError: it refused, or is not yet able to answer.
+            LabError: the server refused, or cannot answer yet.
         """
         with self._connection() as connection:
             connection.request(method, path, headers={"Accept": "application/json"})
@@ -92,7 +92,7 @@ class Api:
         return document
 
     def items(self, path: str) -> list[dict[str, Any]]:
-        """The members of the list at `path`; none while the server does not answer or knows no such kind yet."""
+        """The items of the list at `path`; empty while the server does not answer or does not know the kind yet."""
         try:
             document = self.call("GET", path)
         except (OSError, http.client.HTTPException, LabError):
@@ -100,7 +100,7 @@ class Api:
         return list(document.get("items", [])) if document else []
 
     def node_states(self, fresh: Fresh = ANY_AGE) -> dict[str, str]:
-        """Each registered node with `Ready` or `NotReady`; a node that has not reported since its start is not."""
+        """Each registered node with `Ready` or `NotReady`; a node that has not reported since its start is NotReady."""
         states = {}
         for node in self.items("/api/v1/nodes"):
             name = node["metadata"]["name"]
@@ -110,7 +110,7 @@ class Api:
         return states
 
     def not_restarted(self, fresh: Fresh) -> list[str]:
-        """The pods on freshly started machines, as `namespace/name`, whose containers do not run anew yet."""
+        """The pods, as `namespace/name`, whose containers have not been restarted since their machine started."""
         found = []
         for pod in self.items("/api/v1/pods") if fresh.machines else []:
             states = [status["state"] for status in pod["status"].get("containerStatuses", [{"state": {}}])]
@@ -121,7 +121,7 @@ class Api:
         return sorted(found)
 
     def unready(self) -> list[str]:
-        """The workloads of the lab that are not all there, as `namespace/name 1/3`."""
+        """The workloads of the lab that have fewer ready pods than they should, as `namespace/name 1/3`."""
         found = []
         for deployment in self.items("/apis/apps/v1/deployments"):
             wanted, ready = deployment["spec"].get("replicas", 1), deployment["status"].get("readyReplicas", 0)
@@ -140,7 +140,7 @@ class Api:
         return {f"{o['metadata']['namespace']}/{o['metadata']['name']}" for path in paths for o in self.items(path)}
 
     def has(self, path: str) -> bool:
-        """Whether the object at `path` is there."""
+        """Whether the object at `path` exists."""
         try:
             return self.call("GET", path) is not None
         except (OSError, http.client.HTTPException, LabError):
@@ -152,6 +152,6 @@ def _counted(thing: dict[str, Any], ready: int, wanted: int) -> str:
 
 
 def delete_node(lab: Lab, name: str) -> None:
-    """Forget a node that is gone for good; nothing when the cluster does not know it or does not answer."""
+    """Delete the node object of a removed machine; harmless if the cluster does not know it or does not answer."""
     with contextlib.suppress(OSError, http.client.HTTPException, LabError):
         Api(lab).call("DELETE", f"/api/v1/nodes/{name}")

@@ -1,4 +1,4 @@
-"""The root file system that all machines share: a minimal Debian or Ubuntu tree, made once and kept in the cache."""
+"""The root file system that all machines share: a minimal Debian or Ubuntu tree, built once and kept in the cache."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from lab.cache import used
 from lab.progress import step
 from lab.settings import LAB_FOLDER, LabError, cache_root
 
-# No python3: a node need not have one, and what runs on nodes must show that it can do without.
+# No python3: nodes need none, and the scripts that run on nodes must work without it.
 PACKAGES = (
     "busybox-static",
     "ca-certificates",
@@ -36,7 +36,7 @@ HOOK = LAB_FOLDER / "base-tree.sh"
 
 
 def _release() -> str:
-    """The host's release name, such as bookworm: its mirrors are known to work here."""
+    """The host's release name, such as bookworm; the host's mirrors for it are known to work."""
     return platform.freedesktop_os_release().get("VERSION_CODENAME", "")
 
 
@@ -52,20 +52,20 @@ def files_digest(*paths: Path) -> str:
 
 
 def open_to_all(folder: Path) -> None:
-    """Let every user read what is in `folder`: it came from a checkout, whose modes follow its owner's umask."""
+    """Let every user read the files in `folder`: they come from a checkout, whose modes follow its owner's umask."""
     for path in (folder, *folder.rglob("*")):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
 
 
 def tree_path() -> Path:
-    """Where the tree stands or would stand: a name that changes with all that goes into it."""
+    """The tree's path in the cache, whether it exists or not; its name changes with everything that goes into it."""
     what = "\n".join([_release(), platform.machine(), *PACKAGES, files_digest(MACHINE_FILES), files_digest(HOOK)])
     return cache_root() / "trees" / hashlib.sha256(what.encode()).hexdigest()[:16]
 
 
 def _sources(release: str) -> str:
-    """The distribution's own package sources as apt is configured for them here, third parties' left out."""
+    """The distribution's own package sources from this host's apt configuration, without those of third parties."""
     query = [
         "apt-get",
         "indextargets",
@@ -83,7 +83,7 @@ def _sources(release: str) -> str:
 
 
 def settle(made: Path, target: Path) -> None:
-    """Move a finished folder to its place in the cache; one that another run put there meanwhile is as good."""
+    """Move a finished directory to its place in the cache; one that another run has put there meanwhile is kept."""
     try:
         made.rename(target)
     except OSError:
@@ -92,20 +92,20 @@ def settle(made: Path, target: Path) -> None:
 
 
 def bootstrap(tree: Path, packages: Sequence[str], *options: str) -> None:
-    """Make a new folder `tree` of Debian or Ubuntu packages by mmdebstrap, with further `options` of its.
+    """Create the directory `tree` from Debian or Ubuntu packages with mmdebstrap, passing it `options`.
 
     Raises:
-        LabError: the packages cannot be had, or the release is unknown.
+        LabError: the packages cannot be installed, or the release is unknown.
     """
     release = _release()
     if not release:
         message = "/etc/os-release names no VERSION_CODENAME, so no Debian or Ubuntu release to build machines from"
         raise LabError(message)
-    # In a mount namespace of its own: killed, mmdebstrap leaves this computer's /sys and /dev/shm mounted in the tree,
-    # and whoever then clears the scratch folder away would clear those.
+    # mmdebstrap gets a mount namespace of its own: a killed one leaves this computer's /sys and /dev/shm mounted in the
+    # tree, and deleting the scratch directory would then delete their contents.
     command = ["unshare", "--mount", "mmdebstrap", f"--include={','.join(packages)}", *options]
     sources = _sources(release)
-    # With no index fetched yet, mmdebstrap's own knowledge of the release's mirrors has to do.
+    # Where apt has fetched no index yet, mmdebstrap uses the mirrors that it knows for the release.
     command += [release, str(tree), "-"] if sources.strip() else [release, str(tree)]
     done = subprocess.run(
         command,
@@ -133,10 +133,10 @@ def _build(target: Path) -> None:
 
 
 def ensure_base_tree() -> Path:
-    """The tree's folder, made first where it is missing (about 25 s, 300 MB).
+    """The tree's directory, built first where it is missing (about 25 s, 300 MB).
 
     Raises:
-        LabError: the packages cannot be had, or the release is unknown.
+        LabError: the packages cannot be installed, or the release is unknown.
     """
     target = tree_path()
     if not target.exists():

@@ -1,4 +1,4 @@
-"""What the cache keeps: the two newest makings of each thing, and nothing that a killed command left half made."""
+"""The cache's clean-up: it keeps the two newest builds of each kind, and no leftovers of killed commands."""
 
 import contextlib
 import re
@@ -12,7 +12,7 @@ from lab.settings import STATE_ROOT, cache_root
 GENERATIONS = 2
 SCRATCH_SECONDS = 24 * 3600.0
 IDLE_SECONDS = 3600.0
-"""What was used so lately is kept in any case: another command may be about to use it again."""
+"""A build used this recently is always kept: another command may be about to use it again."""
 
 KINDS = {
     "tools": r"(?P<set>[a-z0-9-]+)-[0-9a-f]{16}",
@@ -20,7 +20,7 @@ KINDS = {
     "layers": r"(?P<set>)[0-9a-f]{16}",
     "images": r"(?P<set>.+)-[0-9a-f]{16}\.tar",
 }
-"""The cache's folders, and how the names of makings in them are built."""
+"""The cache's directories, and the pattern of the names of the builds in them."""
 
 SCRATCH = {
     ".": re.compile(r"\.go-.{8}"),
@@ -32,7 +32,7 @@ SCRATCH = {
 
 
 def used(path: Path) -> Path:
-    """Note that the making at `path` is in use, so that it counts among the newest; gives `path` back."""
+    """Record that the build at `path` is in use, so that it counts as recent; returns `path`."""
     mark = _mark(path)
     with contextlib.suppress(OSError):
         mark.parent.mkdir(parents=True, exist_ok=True)
@@ -41,21 +41,21 @@ def used(path: Path) -> Path:
 
 
 def prune() -> list[Path]:
-    """Remove old makings and old scratch, but nothing that a lab uses; says what went."""
+    """Remove old builds and old scratch files, but nothing that a lab uses; returns the removed paths."""
     gone = []
-    for path in (*_old_scratch(), *_old_makings()):
+    for path in (*_old_scratch(), *_old_builds()):
         _remove(path)
         gone.append(path)
     return gone
 
 
 def _mark(path: Path) -> Path:
-    # Beside the makings: to touch a tree itself would change a layer under a running machine.
+    # The mark lies apart from the build: touching a tree would change a layer under a running machine.
     return cache_root() / "used" / path.parent.name / path.name
 
 
 def _age(path: Path) -> float:
-    """Seconds since the making was last used, or made if that is not known."""
+    """Seconds since the build was last used, or created if its last use is unknown."""
     for place in (_mark(path), path):
         with contextlib.suppress(OSError):
             return time.time() - place.stat().st_mtime
@@ -74,7 +74,7 @@ def _old_scratch() -> Iterator[Path]:
                     yield path
 
 
-def _old_makings() -> Iterator[Path]:
+def _old_builds() -> Iterator[Path]:
     inside = _in_use()
     for kind, pattern in KINDS.items():
         sets: dict[str, list[Path]] = {}
@@ -82,20 +82,20 @@ def _old_makings() -> Iterator[Path]:
             match = re.fullmatch(pattern, path.name)
             if match:
                 sets.setdefault(match["set"], []).append(path)
-        for makings in sets.values():
-            for path in sorted(makings, key=_age)[GENERATIONS:]:
+        for builds in sets.values():
+            for path in sorted(builds, key=_age)[GENERATIONS:]:
                 if _age(path) > IDLE_SECONDS and path not in inside:
                     yield path
 
 
 def _in_use() -> set[Path]:
-    """The makings that are layers of a mounted machine, or whose programs a lab has links to."""
+    """The builds that are layers of a mounted machine, or whose programs a lab links to."""
     found = set()
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         options = line.partition(" - ")[2].split()[-1].split(",")
         for option in options:
             name, _, layers = option.partition("=")
-            # Newer kernels name each layer by an option of its own.
+            # Newer kernels list each layer in a separate option.
             if name in {"lowerdir", "lowerdir+"}:
                 found |= {Path(layer) for layer in layers.split(":")}
     with contextlib.suppress(OSError):
@@ -108,7 +108,7 @@ def _in_use() -> set[Path]:
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
-        # Files that came along with a set's programs.
+        # Files from Go modules that were copied for a set of programs.
         shutil.rmtree(path.with_name(f"{path.name}.files"), ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""One cgroup per machine in every hierarchy: where its processes are held, and how they are found and ended.
+"""The cgroups that hold a lab's processes: how to create them, list their processes and kill those.
 
-A lab's processes are known by their cgroup alone, so a crash of this program loses none of them and no foreign process
-is ever taken for one of the lab's. Layout below every hierarchy: `k3s-registry-lab/<lab>/<group>`.
+Only the cgroup identifies a lab's processes, so a crash of this program loses none of them and no foreign process is
+ever mistaken for one of the lab's. Layout below every hierarchy: `k3s-registry-lab/<lab>/<group>`.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ PROCS = "cgroup.procs"
 
 
 def is_unified() -> bool:
-    """Whether this host has cgroup v2 alone (otherwise: v1, or v1 beside v2)."""
+    """Whether this host uses cgroup v2 only (otherwise v1, or v1 beside v2)."""
     return (MOUNT / PROCS).exists()
 
 
@@ -29,21 +29,21 @@ def hierarchies() -> list[Path]:
     """The root of every cgroup hierarchy of this host."""
     if is_unified():
         return [MOUNT]
-    # Links such as cpuacct -> cpu,cpuacct name a hierarchy a second time.
+    # Links such as cpuacct -> cpu,cpuacct point to a hierarchy that is already listed.
     return sorted(path for path in MOUNT.iterdir() if not path.is_symlink() and (path / PROCS).exists())
 
 
 def _fill(folder: Path) -> None:
-    """Make `folder` able to hold processes and, on v2, children with controllers."""
+    """Prepare `folder` to hold processes."""
     for name in ("cpuset.cpus", "cpuset.mems"):
         own, above = folder / name, folder.parent / name
-        # v1 refuses processes while these are empty; v2 inherits them.
+        # cgroup v1 refuses processes while these are empty; v2 inherits them.
         if not is_unified() and own.exists() and not own.read_text().strip():
             own.write_text(above.read_text())
 
 
 def _delegate(folder: Path) -> None:
-    """Let children of `folder` use every controller that it has itself (v2 only)."""
+    """Let the children of `folder` use every controller that it has itself (cgroup v2 only)."""
     if is_unified():
         for controller in (folder / "cgroup.controllers").read_text().split():
             with contextlib.suppress(OSError):
@@ -68,7 +68,7 @@ def _remove(folder: Path) -> None:
 
 
 def ancestors() -> set[int]:
-    """This process and all above it: what must not be ended when the command runs inside the lab that it stops."""
+    """This process and its ancestors, which must survive when the command runs inside the lab that it stops."""
     found, pid = set(), os.getpid()
     while pid > 0:
         found.add(pid)
@@ -87,11 +87,11 @@ class Group:
     name: str
 
     def folders(self) -> list[Path]:
-        """Its folder in each hierarchy, present or not."""
+        """Its directory in each hierarchy, whether it exists or not."""
         return [root / PARENT / self.lab.name / self.name for root in hierarchies()]
 
     def create(self, *leaves: str) -> None:
-        """Make the cgroups, with the children `leaves`, ready to hold processes. Harmless when they are there."""
+        """Create the cgroups, with the children `leaves`, ready to hold processes; existing ones are kept."""
         for folder in self.folders():
             for path in (folder.parent.parent, folder.parent, folder):
                 _delegate(path.parent)
@@ -104,20 +104,20 @@ class Group:
                 _fill(folder / leaf)
 
     def enter(self) -> None:
-        """Move this process into the group; what it starts from now on belongs to the lab."""
+        """Move this process into the group; processes that it starts from now on belong to the lab."""
         self.create()
         for folder in self.folders():
             (folder / PROCS).write_text(str(os.getpid()))
 
     def processes(self) -> set[int]:
-        """The processes that any hierarchy counts to this group."""
+        """The processes that any hierarchy holds in this group."""
         return {pid for folder in self.folders() for pid in _processes(folder)}
 
     def kill(self) -> None:
-        """End every process of the group and wait until all are gone, except this process and those above it.
+        """Kill every process of the group except this one and its ancestors, and wait until all have ended.
 
         Raises:
-            LabError: a process outlived SIGKILL for 20 s, such as one that waits for a dead disk.
+            LabError: a process is still alive 20 s after SIGKILL, such as one that waits for a dead disk.
         """
         spared = ancestors()
         deadline = time.monotonic() + KILL_SECONDS
@@ -131,7 +131,7 @@ class Group:
             time.sleep(0.02)
 
     def remove(self) -> None:
-        """Remove the cgroups; processes spared by `kill` move to the top first."""
+        """Remove the cgroups; processes spared by `kill` move to the root cgroup first."""
         for folder in self.folders():
             for pid in set(_processes(folder)):
                 with contextlib.suppress(OSError):
@@ -140,7 +140,7 @@ class Group:
 
 
 def groups(lab: Lab) -> list[Group]:
-    """The groups of `lab` that exist in any hierarchy, whatever made them."""
+    """The groups of `lab` that exist in any hierarchy."""
     names = set()
     for root in hierarchies():
         folder = root / PARENT / lab.name
@@ -156,7 +156,7 @@ def lab_names() -> set[str]:
 
 
 def remove_lab(lab: Lab) -> None:
-    """Remove the lab's own folder in each hierarchy, and the one above it when no other lab is left."""
+    """Remove the lab's own directory in each hierarchy, and its parent when no other lab is left."""
     for root in hierarchies():
         _remove(root / PARENT / lab.name)
         with contextlib.suppress(OSError):

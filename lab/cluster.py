@@ -1,4 +1,4 @@
-"""What turns bare machines into a cluster with the K3s look: binaries, units, settings, keys, images, manifests."""
+"""Files that turn bare machines into a cluster that looks like K3s: programs, units, settings, keys, images."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ NODE_LOOPBACK = "https://127.0.0.1:6443"
 
 
 def _place(source: Path, target: Path) -> None:
-    """Make `target` the same file as `source`; a copy where they are on different disks."""
+    """Hard-link `source` to `target`; copy it where they are on different file systems."""
     target.unlink(missing_ok=True)
     try:
         target.hardlink_to(source)
@@ -38,7 +38,7 @@ def _place(source: Path, target: Path) -> None:
 
 
 def ensure_layer(binaries: Mapping[str, Path]) -> Path:
-    """The file system layer with `binaries` and the K3s units: one folder in the cache for all machines of all labs."""
+    """The file system layer with `binaries` and the K3s units; it lies in the cache and serves all labs."""
     stats = [
         f"{name} {path} {path.stat().st_size} {path.stat().st_mtime_ns}" for name, path in sorted(binaries.items())
     ]
@@ -66,14 +66,14 @@ def ensure_layer(binaries: Mapping[str, Path]) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class ImageSet:
-    """The archives that machines import: some on every one, the rest on the server, where the addons run."""
+    """The image archives that machines import: some on every machine, the rest on the server, where the addons run."""
 
     everywhere: tuple[Path, ...]
     server: tuple[Path, ...]
 
 
 def ensure_images(binaries: Mapping[str, Path], busybox: Path, metallb: Path, *, coredns: bool) -> ImageSet:
-    """All image archives of the cluster, made where they are missing; `metallb` is MetalLB's manifest."""
+    """All image archives of the cluster, created where they are missing; `metallb` is MetalLB's manifest."""
     names = metallb_images(metallb.read_text())
     everywhere = [
         pause_image(busybox),
@@ -106,17 +106,17 @@ def node_config(machine: Machine) -> str:
 
 
 def pod_network(machine: Machine) -> str:
-    """The machine's CNI configuration: every pod on a cable of its own, routed by the machine.
+    """The machine's CNI configuration: every pod has its own veth pair, routed by the machine.
 
-    Not a bridge: two pods on one would talk past the machine's packet filter, and service addresses would not work
-    between them on hosts without br_netfilter.
+    There is no bridge: the traffic of two pods on one bridge would bypass the machine's packet filter, and service
+    addresses would not work between them on hosts without br_netfilter.
     """
     addresses = {
         "type": "host-local",
         "ranges": [[{"subnet": machine.place.pod_network}]],
         "routes": [{"dst": "0.0.0.0/0"}],
     }
-    # Not masqueraded: every machine and the LAN itself have routes to all pods.
+    # No masquerading is needed: every machine and the LAN itself have routes to all pods.
     cable = {"type": "ptp", "ipMasq": False, "ipam": addresses}
     ports = {"type": "portmap", "capabilities": {"portMappings": True}}
     return json.dumps({"cniVersion": "1.0.0", "name": "lab", "plugins": [cable, ports]}, indent=2) + "\n"
@@ -124,7 +124,7 @@ def pod_network(machine: Machine) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The cluster of a lab: its keys, and what every machine of it is given."""
+    """The cluster of a lab: its keys, and the files that each of its machines gets."""
 
     lab: Lab
     images: ImageSet
@@ -132,7 +132,7 @@ class Cluster:
     coredns: bool
 
     def write_kubeconfig(self) -> None:
-        """Give the lab's administrator a kubeconfig; an earlier one stays."""
+        """Write the administrator's kubeconfig; an existing one is kept."""
         if not self.lab.kubeconfig.exists():
             beside = self.lab.state / ".kubeconfig.new"
             beside.touch(mode=0o600)
@@ -140,7 +140,7 @@ class Cluster:
             beside.replace(self.lab.kubeconfig)
 
     def equip(self, machine: Machine) -> None:
-        """Write all files that make the prepared, not yet booted machine a node. Nothing when it was done before."""
+        """Write all files that a prepared machine needs before its first boot as a node; does so only once."""
         done = machine.folder / "equipped"
         if done.exists():
             return
@@ -165,7 +165,7 @@ class Cluster:
         link = wants / f"{unit}.service"
         if not os.path.lexists(link):
             link.symlink_to(f"/etc/systemd/system/{unit}.service")
-        # K3s installs the unit of a machine's own role alone.
+        # K3s installs only the unit of the machine's own role.
         other = "k3s-agent" if machine.place.is_server else "k3s"
         machine.path(f"/etc/systemd/system/{other}.service").unlink(missing_ok=True)
         done.touch()

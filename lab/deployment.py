@@ -37,21 +37,21 @@ class Registry:
 
     @property
     def url(self) -> str:
-        """Its address in a browser's spelling."""
+        """The registry's URL."""
         return f"https://{self.host}:{self.port}"
 
     def get(self, lab: Lab, path: str) -> str:
         """The body of the answer to a GET from the LAN, with certificate and name verified.
 
         Raises:
-            OSError: no connection, or its certificate does not verify (ssl.SSLError).
-            LabError: another status than 200.
+            OSError: the connection failed, or the certificate does not verify (ssl.SSLError).
+            LabError: the status is not 200.
 
         """
         context = ssl.create_default_context(cadata=self.ca_pem)
         with network.entered(lab.lan_namespace):
             plain = socket.create_connection((self.ip, self.port), timeout=_SECONDS)
-        # By hand rather than by http.client: that would look the name up, which this computer need not know.
+        # http.client would look the name up, and this computer may not be able to resolve it.
         with plain, context.wrap_socket(plain, server_hostname=self.host) as connection:
             connection.sendall(f"GET {path} HTTP/1.0\r\nHost: {self.host}:{self.port}\r\n\r\n".encode())
             answer = b""
@@ -65,7 +65,7 @@ class Registry:
 
 
 def deploy(lab: Lab) -> None:
-    """Run `pulumi up` on the lab's stack and show catalog and nodes; goes on where a killed one stopped.
+    """Run `pulumi up` on the lab's stack and show catalog and nodes; continues where a killed run stopped.
 
     Raises:
         LabError: the lab is not up, or `pulumi up` failed.
@@ -76,7 +76,7 @@ def deploy(lab: Lab) -> None:
             message = f"lab {lab.name} has no cluster: start it with {lab.make('up')}"
             raise LabError(message)
         group = Group(lab, GROUP)
-        # We hold the lab's lock, so whatever is in here, and the stack's own lock, belong to a run that was killed.
+        # This process holds the lab's lock, so processes in the group and locks on the stack are those of a killed run.
         group.kill()
         group.enter()
         engine = _prepared(Engine.of(lab))
@@ -87,20 +87,21 @@ def deploy(lab: Lab) -> None:
             done = engine.run(command, netns=lab.lan_namespace_path, on_line=_say)
             if done.returncode:
                 message = (
-                    f"pulumi up failed (exit status {done.returncode}): its own words stand above; "
-                    f"{lab.make('up')} goes on from there"
+                    f"pulumi up failed (exit status {done.returncode}): see its output above; "
+                    f"{lab.make('up')} continues from there"
                 )
                 raise LabError(message)
         print(summary(lab, outputs(lab, engine)))
 
 
 def _clear_away(lab: Lab, engine: Engine) -> None:
-    """Delete from the cluster what a killed run was making, which the state does not know: it would be in the way.
+    """Delete the objects that a killed run was creating: the state does not know them, so creating them would fail.
 
-    Commands on nodes are harmless to run again.
+    Commands on nodes need no such care: they are safe to run again.
     """
-    told = engine.run(["stack", "export", "--stack", STACK], capture=True)
-    operations = json.loads(told.stdout)["deployment"].get("pending_operations") or [] if told.returncode == 0 else []
+    exported = engine.run(["stack", "export", "--stack", STACK], capture=True)
+    deployment = json.loads(exported.stdout)["deployment"] if exported.returncode == 0 else {}
+    operations = deployment.get("pending_operations") or []
     objects = [
         {key: inputs[key] for key in ("apiVersion", "kind", "metadata")}
         for operation in operations
@@ -110,7 +111,7 @@ def _clear_away(lab: Lab, engine: Engine) -> None:
     ]
     if not objects:
         return
-    with step("clearing away what a killed pulumi up has left half made"):
+    with step("deleting half-created objects of a killed pulumi up"):
         command = [str(lab.programs / "kubectl"), f"--kubeconfig={lab.kubeconfig}"]
         done = subprocess.run(
             lab.in_lan(*command, "delete", "--ignore-not-found", "--filename=-"),
@@ -120,7 +121,7 @@ def _clear_away(lab: Lab, engine: Engine) -> None:
             check=False,
         )
     if done.returncode:
-        message = f"what a killed pulumi up has left half made could not be deleted: {done.stderr.strip()}"
+        message = f"half-created objects of a killed pulumi up could not be deleted: {done.stderr.strip()}"
         raise LabError(message)
 
 
@@ -128,18 +129,18 @@ def preview() -> None:
     """Show the whole plan of the lab's stack, without cluster, machines or root.
 
     Raises:
-        LabError: the plan could not be made.
+        LabError: the preview failed.
 
     """
     engine = _prepared(Engine.offline())
     done = engine.run(["preview", "--diff", "--stack", STACK])
     if done.returncode:
-        message = f"pulumi preview failed (exit status {done.returncode}): its own words stand above"
+        message = f"pulumi preview failed (exit status {done.returncode}): see its output above"
         raise LabError(message)
 
 
 def outputs(lab: Lab, engine: Engine) -> dict[str, Any]:
-    """What the stack exports."""
+    """The stack's outputs."""
     done = engine.run(["stack", "output", "--json", "--stack", STACK], netns=lab.lan_namespace_path, capture=True)
     if done.returncode:
         message = f"pulumi stack output failed: {done.stderr.strip()}"
@@ -149,12 +150,12 @@ def outputs(lab: Lab, engine: Engine) -> dict[str, Any]:
 
 
 def summary(lab: Lab, exported: Mapping[str, Any]) -> str:
-    """The catalog, read from the LAN with the authority verified, and what each node has pulled."""
+    """The catalog, read from the LAN with the certificate verified, and the digest that each node has pulled."""
     registry = Registry.of(exported)
     catalog = registry.get(lab, "/v2/_catalog").strip()
     lines = [
         "",
-        f"{registry.url}/v2/_catalog, from the LAN, certificate verified by the stack's authority:",
+        f"{registry.url}/v2/_catalog, read from the LAN, certificate verified with the stack's CA:",
         f"  {catalog}",
         "",
         f"{'NODE':<11}  PULLED THROUGH ITS OWN CONTAINERD",
@@ -164,7 +165,7 @@ def summary(lab: Lab, exported: Mapping[str, Any]) -> str:
 
 
 def _say(line: str) -> None:
-    # The step's own line tells the time; the CLI's dots, which do the same, are left out.
+    # The CLI's lines of dots only show that time passes, which the step's own line shows already.
     if line.strip() and not line.startswith("@ "):
         say(line)
 

@@ -1,4 +1,4 @@
-"""The Pulumi engine with a home, a backend and plugins of its own, so that nothing of the user's is touched."""
+"""The Pulumi engine with its own home, backend and plugins, so that the user's are never touched."""
 
 import os
 import shutil
@@ -29,12 +29,12 @@ class Engine:
     """One PULUMI_HOME and file backend, and how to run the CLI with them.
 
     Attributes:
-        state: folder that holds `pulumi-home` and `backend`; made when needed.
+        state: directory that holds `pulumi-home` and `backend`; created when needed.
         venv: virtual environment of the program.
-        tools: folders with `pulumi`, `pulumi-language-python` and `pulumi-language-python-exec`.
-        kubeconfig: the cluster to use; without one there is none, whatever the user's own settings say.
-        agent_socket: the ssh-agent to use; without one there is none.
-        cache: folder for what all labs share.
+        tools: directories with `pulumi`, `pulumi-language-python` and `pulumi-language-python-exec`.
+        kubeconfig: the cluster to use; None means no cluster, whatever the user's own settings are.
+        agent_socket: the ssh-agent to use; None means no agent.
+        cache: directory for files that all labs share.
     """
 
     state: Path
@@ -46,7 +46,7 @@ class Engine:
 
     @classmethod
     def of(cls, lab: Lab) -> Self:
-        """The engine of `lab`, with the project's tools, which are built where they are missing."""
+        """The engine of `lab`, with the project's tools, which are built if they are missing."""
         return cls.at(lab.state, kubeconfig=lab.kubeconfig, agent_socket=lab.agent_socket)
 
     @classmethod
@@ -76,7 +76,7 @@ class Engine:
         """The CLI.
 
         Raises:
-            LabError: it is in none of the folders.
+            LabError: none of the directories contains it.
         """
         found = shutil.which("pulumi", path=self._path())
         if found is None:
@@ -91,9 +91,7 @@ class Engine:
         return PluginStore(self.home, self.venv, self.cache, [*homes, Path.home() / ".pulumi"])
 
     def environment(self) -> dict[str, str]:
-        """The environment of the CLI: the process's own, with everything that could lead to the user's stacks,
-        clusters or keys replaced.
-        """  # noqa: D205  # one sentence that does not fit a line
+        """This process's environment, without anything that leads to the user's stacks, clusters or keys."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_OF_THE_USER)}
         made = {
             "HOME": str(Path.home()),
@@ -101,7 +99,7 @@ class Engine:
             "PULUMI_BACKEND_URL": f"file://{self.backend}",
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
-            # A name where no file is: unset would mean the user's ~/.kube/config.
+            # Without a cluster this names a missing file: an unset variable would mean the user's ~/.kube/config.
             "KUBECONFIG": str(self.kubeconfig or self.state / "no-kubeconfig"),
             "VIRTUAL_ENV": str(self.venv),
             "PATH": self._path(),
@@ -113,42 +111,42 @@ class Engine:
         return {**kept, **made}
 
     def plugins(self) -> dict[str, Origin]:
-        """The plugins in place and whose they are; empty before `install_plugins`."""
+        """The installed plugins and the origin of each; empty before `install_plugins`."""
         return self._store.origins()
 
     def install_plugins(self) -> dict[str, Origin]:
-        """Put the plugins in place, upstream's where they can be had; says whose each is.
+        """Install the plugins, upstream's where they can be downloaded, and return the origin of each.
 
-        A download that brings nothing for 15 seconds is given up; one that was refused is not tried again for a day.
-        A call with nothing to do takes milliseconds.
+        A download that receives nothing for 15 seconds is stopped; a refused one is not tried again for a day.
+        A call that finds everything installed takes milliseconds.
         """
         return self._store.install(self.pulumi, self.environment())
 
     def ensure_stack(self, name: str, cwd: Path = PROJECT) -> None:
-        """Make the stack `name` of the project in `cwd` unless it is there. Pulumi.<name>.yaml stays as it is.
+        """Create the stack `name` of the project in `cwd` unless it exists; Pulumi.<name>.yaml is not changed.
 
         Raises:
-            LabError: the CLI could not; with what it said.
+            LabError: the CLI failed; the message holds its output.
         """
         project = _project(cwd)
         if (self.backend / ".pulumi" / "stacks" / project / f"{name}.json").exists():
             return
         done = self.run(["stack", "init", name, "--secrets-provider", "passphrase", "--no-select"], cwd, capture=True)
         if done.returncode:
-            message = f"stack {name} of {project} could not be made: {done.stderr.strip()}"
+            message = f"stack {name} of {project} could not be created: {done.stderr.strip()}"
             raise LabError(message)
 
     def unlock(self, name: str, cwd: Path = PROJECT) -> None:
-        """Take away the lock that a killed run has left on the stack `name`; the caller knows that none is under way.
+        """Remove the lock that a killed run left on the stack `name`; the caller knows that no run is in progress.
 
         Raises:
-            LabError: the CLI could not; with what it said.
+            LabError: the CLI failed; the message holds its output.
         """
         if not any((self.backend / ".pulumi" / "locks").rglob(f"{_project(cwd)}/{name}/*.json")):
             return
         done = self.run(["cancel", "--yes", "--stack", name], cwd, capture=True)
         if done.returncode:
-            message = f"the lock of a killed run on stack {name} could not be taken away: {done.stderr.strip()}"
+            message = f"the lock of a killed run on stack {name} could not be removed: {done.stderr.strip()}"
             raise LabError(message)
 
     def run(
@@ -162,16 +160,16 @@ class Engine:
         on_line: Callable[[str], object] | None = None,
         timeout: float | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run `pulumi` with `args` in `cwd`; the exit status is the caller's to judge.
+        """Run `pulumi` with `args` in `cwd`; a failure is only reported by the exit status.
 
         Args:
-            args: arguments, with `--stack` where it matters: no stack is ever selected.
-            cwd: the project's folder.
-            netns: a network namespace's file to run in, such as `Lab.lan_namespace_path`; needs root.
-            extra_env: added to `environment`.
-            capture: return the output as text; else it goes where this process's output goes.
-            on_line: called with each line of output, of both streams, as it comes; nothing is returned then.
-            timeout: seconds after which the CLI is told to stop as by Ctrl-C; then `TimeoutExpired` is raised.
+            args: arguments, with `--stack` for commands that need one: no stack is ever selected.
+            cwd: the project's directory.
+            netns: the file of the network namespace to run in, such as `Lab.lan_namespace_path`; needs root.
+            extra_env: variables added to `environment`.
+            capture: return the output as strings; otherwise it goes to this process's output.
+            on_line: called with each line of either output stream as it arrives; no output is returned then.
+            timeout: seconds after which the CLI is stopped as by Ctrl-C and `TimeoutExpired` is raised.
         """
         self.home.mkdir(parents=True, exist_ok=True)
         self.backend.mkdir(parents=True, exist_ok=True)
@@ -205,7 +203,7 @@ _OnLine = Callable[[str], object]
 def _wait(
     process: subprocess.Popen[str], on_line: _OnLine | None, timeout: float | None
 ) -> tuple[str | None, str | None]:
-    """Let the CLI come to its end, also after an interrupt, and give what it wrote to pipes that nobody else reads."""
+    """Wait until the CLI has ended, after an interrupt too, and return the output it wrote to unread pipes."""
     late = threading.Event()
 
     def stop() -> None:
@@ -218,7 +216,7 @@ def _wait(
     try:
         written = _to_the_end(process, on_line)
     except KeyboardInterrupt:
-        # The terminal has told the CLI as well: it finishes what it is doing and saves the state, if it is let.
+        # The terminal has interrupted the CLI too: given time, it finishes the running steps and saves the state.
         _to_the_end(process, on_line)
         raise
     finally:
@@ -238,9 +236,10 @@ def _to_the_end(process: subprocess.Popen[str], on_line: _OnLine | None) -> tupl
 
 
 def _together(programs: Mapping[str, Path], folder: Path) -> tuple[Path, ...]:
-    """The one folder of `programs`, or else `folder`, filled here: the CLI warns of a host that is not beside it.
+    """A directory that holds all `programs`: their own, or else `folder`, filled here.
 
-    Hard links, because the CLI looks beside the file it was started from, with symbolic links followed.
+    The CLI warns about a language host that is not in its own directory. The links are hard ones, because the CLI
+    resolves symbolic links before it looks around.
     """
     if len({path.parent for path in programs.values()}) == 1:
         return (next(iter(programs.values())).parent,)
@@ -252,7 +251,7 @@ def _together(programs: Mapping[str, Path], folder: Path) -> tuple[Path, ...]:
         target.unlink(missing_ok=True)
         try:
             target.hardlink_to(path)
-        except OSError:  # another file system, or one without hard links
+        except OSError:  # the cache is on another file system, or on one without hard links
             shutil.copy2(path, target)
     return (folder,)
 

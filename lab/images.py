@@ -1,7 +1,7 @@
-"""Container images made from static binaries: no image registry can be asked where the lab runs.
+"""Container images built from static binaries: the lab must work where no image registry can be reached.
 
-An image here is a docker archive (config, one layer, manifest.json), the same bytes for the same content, so that its
-digest does not change from one making to the next. `ctr image import` and `skopeo copy docker-archive:` both read it.
+An image here is a docker archive (config, one layer, manifest.json). Equal content gives equal bytes, so a rebuilt
+image keeps its digest. `ctr image import` and `skopeo copy docker-archive:` both read it.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ PATH_VARIABLE = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """What an image holds and starts. Paths are without the leading slash."""
+    """The files of an image and the command that it starts; paths have no leading slash."""
 
     reference: str
     files: Mapping[str, Path | bytes]
@@ -42,7 +42,7 @@ class Image:
 
 
 def canonical(reference: str) -> str:
-    """The full form under which containerd knows a short name: `registry:3` is `docker.io/library/registry:3`."""
+    """The full reference that containerd uses for a short one: `registry:3` is `docker.io/library/registry:3`."""
     head, slash, _ = reference.partition("/")
     if slash and ("." in head or ":" in head or head == "localhost"):
         return reference
@@ -61,7 +61,7 @@ def _write_layer(image: Image, out: BinaryIO) -> None:
     }
     with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as layer:
         for name in sorted(parents | set(image.folders)):
-            # Volumes are mounted over them, and some images run as a user of their own choice.
+            # Any user may write here: volumes are mounted over these, and some images do not run as root.
             layer.addfile(_entry(name, tarfile.DIRTYPE, 0o1777 if name in image.folders else 0o755))
         for name, content in sorted(image.files.items()):
             if isinstance(content, bytes):
@@ -75,7 +75,7 @@ def _write_layer(image: Image, out: BinaryIO) -> None:
 
 
 def write_image(image: Image, target: Path) -> None:
-    """Write `image` as a docker archive to `target`, whole or not at all."""
+    """Write `image` as a docker archive to `target`, atomically."""
     target.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="making-", dir=target.parent))
     try:
@@ -107,7 +107,7 @@ def write_image(image: Image, target: Path) -> None:
 
 
 def _key(image: Image) -> str:
-    """Changes with everything that the archive holds; files on disk count by name, size and time, to be quick."""
+    """A hash that changes with the archive's content; files on disk are compared by name, size and time, for speed."""
     parts = [image.reference, *image.entrypoint, *image.command, *image.environment, *image.folders, str(image.links)]
     for name, content in sorted(image.files.items()):
         if isinstance(content, bytes):
@@ -119,7 +119,7 @@ def _key(image: Image) -> str:
 
 
 def ensure_image(image: Image) -> Path:
-    """The image's archive in the cache, written first where it is missing or its content has changed."""
+    """The image's archive in the cache, written first if it is missing or its content has changed."""
     readable = image.reference.replace("/", "_").replace(":", "_")
     target = cache_root() / "images" / f"{readable}-{_key(image)}.tar"
     if not target.exists():
@@ -134,19 +134,19 @@ def runnable_image(
     command: Sequence[str] = ("sleep", "86400"),
     files: Mapping[str, bytes] | None = None,
 ) -> Image:
-    """A small image with a shell, for pods of tests; other `files` make another digest."""
+    """A small image with a shell, for the tests' pods; different `files` give it a different digest."""
     links = {f"bin/{name}": "busybox" for name in SHELL_LINKS}
     return Image(reference, {"bin/busybox": busybox, **(files or {})}, command=command, links=links)
 
 
 def pause_image(busybox: Path) -> Image:
-    """What holds a pod's namespaces open."""
+    """The image of the container that keeps a pod's namespaces alive."""
     links = {f"bin/{name}": "busybox" for name in ("sh", "sleep")}
     return Image(PAUSE, {"bin/busybox": busybox, "pause": FILES / "pause.sh"}, entrypoint=["/pause"], links=links)
 
 
 def registry_image(registry: Path, busybox: Path) -> Image:
-    """The registry as upstream packs it: same configuration path, same command, a shell beside it."""
+    """The registry with upstream's configuration path and command, and with a shell."""
     return Image(
         REGISTRY,
         {
@@ -156,7 +156,7 @@ def registry_image(registry: Path, busybox: Path) -> Image:
         },
         entrypoint=["/bin/registry", "serve"],
         command=["/etc/distribution/config.yml"],
-        # Without it the registry looks for a trace collector on localhost.
+        # Without this the registry looks for a trace collector on localhost.
         environment=[PATH_VARIABLE, "OTEL_TRACES_EXPORTER=none"],
         links={f"bin/{name}": "busybox" for name in SHELL_LINKS},
         folders=("tmp", "var/lib/registry"),

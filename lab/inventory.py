@@ -1,4 +1,4 @@
-"""Which labs there are on this computer, and which of them a program is at work with."""
+"""The labs that exist on this computer, and the process that uses each."""
 
 import os
 from pathlib import Path
@@ -10,30 +10,30 @@ TEST_PREFIX = "test"
 
 
 def labs() -> list[Lab]:
-    """Every lab of which anything is left, by name: a folder, a cgroup or a network namespace tells of it."""
+    """Every lab of which a state directory, a cgroup or a network namespace exists, by name."""
     names = {path.name for path in STATE_ROOT.iterdir() if path.is_dir()} if STATE_ROOT.is_dir() else set()
     names |= cgroups.lab_names() | network.lab_names()
     found = []
     for name in sorted(names):
         try:
             found.append(Lab(name))
-        except LabError:  # a folder of somebody else's
+        except LabError:  # another program's directory
             continue
     return found
 
 
 def of_tests() -> list[Lab]:
-    """The labs that tests have left behind: named like theirs, and the process that started them is gone."""
+    """The labs that tests have left behind: they have a test lab's name, and their owner has ended."""
     return [lab for lab in labs() if lab.name.startswith(TEST_PREFIX) and not has_living_owner(lab)]
 
 
 def own(lab: Lab) -> None:
-    """Note in the lab's state that this process works with it."""
+    """Record in the lab's state that this process uses it."""
     (lab.state / "owner").write_text(_identity(os.getpid()))
 
 
 def has_living_owner(lab: Lab) -> bool:
-    """Whether the process that last brought the lab up still lives: a run of tests does, `make up` is done."""
+    """Whether the process that last started the lab is alive: a test run is until its end, `make up` is not."""
     try:
         identity = (lab.state / "owner").read_text()
         return identity == _identity(int(identity.split()[0]))
@@ -42,5 +42,5 @@ def has_living_owner(lab: Lab) -> bool:
 
 
 def _identity(pid: int) -> str:
-    """A process's number and when it started, since numbers are used again."""
+    """A process's number and start time, since the kernel reuses numbers."""
     return f"{pid} {Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[19]}"

@@ -1,26 +1,26 @@
-"""Bringing a lab up, taking it or one machine of it down, and telling how it stands."""
+"""Starting a lab, and stopping it or one machine of it."""
 
 import contextlib
 import datetime as dt
 import fcntl
-import json
 import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lab import agent, cache, cgroups, inventory, needs, network, toolchain
+from lab import cache, cgroups, inventory, needs, network, ssh_agent, toolchain
 from lab.addons import metallb_manifest
 from lab.api import ANY_AGE, Api, Fresh, delete_node
 from lab.base_tree import ensure_base_tree
 from lab.cluster import ADDON_BINARIES, NODE_BINARIES, Cluster, ensure_images, ensure_layer
-from lab.machines import NSPAWN_RUN, Machine, machines, mounts_below, unmount_below
+from lab.machines import NSPAWN_RUN, Machine, machines
+from lab.mounts import mounts_below, unmount_below
 from lab.packages import ensure_packages
 from lab.progress import step
 from lab.settings import DEFAULT_MACHINES, MAX_MACHINES, STATE_ROOT, Lab, LabError, MachineName
+from lab.shape import Shape
 
 READY_SECONDS = 180.0
 POLL_SECONDS = 0.2
@@ -29,39 +29,19 @@ COREDNS_WORKLOAD = "kube-system/coredns"
 POOL = "/apis/metallb.io/v1beta1/namespaces/metallb-system/ipaddresspools/lan"
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What kind of lab was asked for when it was started; kept in its state."""
-
-    bare: bool = False
-    coredns: bool = True
-
-    @classmethod
-    def of(cls, lab: Lab) -> "Shape | None":
-        """The shape of the lab that was started under this name, or None."""
-        try:
-            return cls(**json.loads((lab.state / "shape.json").read_text()))
-        except (OSError, ValueError, TypeError):
-            return None
-
-    def keep(self, lab: Lab) -> None:
-        """Remember the shape."""
-        (lab.state / "shape.json").write_text(json.dumps(asdict(self)))
-
-
 @contextlib.contextmanager
 def locked(lab: Lab) -> Iterator[None]:
-    """Only one command changes a lab at a time; the others wait.
+    """Hold the lab's lock: one command changes a lab at a time, and the others wait.
 
-    What is made meanwhile can be read by all users, which those of machines need, whatever the user's umask; the
-    lab's state is closed as a whole.
+    Files created within the block are readable by all users, whatever the caller's umask, since unprivileged users on
+    the machines need them. Only root may enter the directory that holds the lab's state.
     """
     lab.lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with lab.lock.open("w") as file, _umask(0o022):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"lab {lab.name}: another command is changing it, waiting", flush=True)
+            print(f"lab {lab.name}: waiting for another command that is changing it", flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -76,7 +56,7 @@ def _umask(mask: int) -> Iterator[None]:
 
 
 def _wanted(lab: Lab, count: int | None) -> list[Machine]:
-    """The machines that shall run: those that are there, and the first `count`."""
+    """The machines that should run: the existing ones, and the first `count`."""
     present = machines(lab)
     if count is None:
         count = 0 if present else DEFAULT_MACHINES
@@ -88,19 +68,19 @@ def _wanted(lab: Lab, count: int | None) -> list[Machine]:
 
 
 def _shape(lab: Lab, *, bare: bool, coredns: bool) -> Shape:
-    """The lab's shape: that of the running one, which cannot be changed under its machines."""
+    """The lab's shape: that of the existing lab, which cannot change under its machines, or else the given one."""
     known = Shape.of(lab)
     if known is None:
         return Shape(bare=bare, coredns=coredns)
     if bare and not known.bare:
-        message = f"lab {lab.name} was started with Kubernetes: take it down first, or give the bare one another name"
+        message = f"lab {lab.name} was started with Kubernetes: stop it first, or give the bare lab another name"
         raise LabError(message)
     return known
 
 
 def is_ready(lab: Lab, wanted: list[Machine], shape: Shape) -> bool:
     """Whether all `wanted` machines run and, unless the lab is bare, their cluster is ready for work."""
-    if not agent.is_running(lab) or not all(machine.is_running() for machine in wanted):
+    if not ssh_agent.is_running(lab) or not all(machine.is_running() for machine in wanted):
         return False
     return shape.bare or not _missing(Api(lab), wanted, shape)
 
@@ -141,13 +121,13 @@ def _wait_for(
 def up(
     lab: Lab, *, count: int | None = None, bare: bool = False, coredns: bool = True, over: Sequence[Path] = ()
 ) -> None:
-    """Have the lab running with at least `count` machines and wait until it can be worked with.
+    """Start the lab with at least `count` machines and wait until it is ready for work.
 
-    What runs already is left alone; what a crash took away is put back. `bare` machines have no Kubernetes. The file
-    system layers `over` go on top of a machine's own when it is first made.
+    Running parts are left alone; parts that a crash has ended are started again. `bare` machines have no Kubernetes.
+    The file system layers `over` are placed on top of a machine's own when the machine is created.
 
     Raises:
-        LabError: a need is not met, or something does not come up; says what and where to look.
+        LabError: a requirement is not met, or a part does not start; the message says which, and where to look.
     """
     with locked(lab):
         shape = _shape(lab, bare=bare, coredns=coredns)
@@ -171,7 +151,7 @@ def up(
 
 
 def _check_inotify(wanted: list[Machine], shape: Shape) -> None:
-    """Refuse to start more than the kernel will let run: Kubernetes would hang and not say why."""
+    """Refuse to start machines for which the kernel has no inotify instances left: Kubernetes would hang silently."""
     absent = [machine for machine in wanted if not machine.is_running()]
     each = {True: needs.INOTIFY_SERVER, False: needs.INOTIFY_MACHINE}
     need = sum(needs.INOTIFY_BARE if shape.bare else each[machine.place.is_server] for machine in absent)
@@ -179,7 +159,7 @@ def _check_inotify(wanted: list[Machine], shape: Shape) -> None:
     if absent and free < need:
         message = (
             f"{len(absent)} more machines need {need} inotify instances and the kernel has {free} left for root: "
-            "take another lab down, or sysctl -w fs.inotify.max_user_instances=512"
+            "stop another lab, or run sysctl -w fs.inotify.max_user_instances=512"
         )
         raise LabError(message)
 
@@ -187,12 +167,12 @@ def _check_inotify(wanted: list[Machine], shape: Shape) -> None:
 def _boot(lab: Lab, wanted: list[Machine], shape: Shape, over: Sequence[Path]) -> None:
     cluster: Cluster | None = None
     with ThreadPoolExecutor(max_workers=1) as pool:
-        # Mostly waiting for downloads, so it may as well run while tools compile.
-        making = pool.submit(ensure_base_tree)
-        # The engine too, though only `deploy` and `run` need it: builds of one call overlap.
+        # Building the tree mostly waits for downloads, so it runs while tools compile.
+        future_tree = pool.submit(ensure_base_tree)
+        # Only `deploy` and `run` need the engine, but the builds of one call overlap.
         tools = [*NODE_BINARIES, *_addons(shape), *toolchain.PULUMI_SETS]
         binaries = {} if shape.bare else toolchain.ensure(tools)
-        tree = making.result()
+        tree = future_tree.result()
     layers = [tree]
     lab.state.mkdir(parents=True, exist_ok=True)
     lab.state.chmod(0o700)
@@ -211,7 +191,7 @@ def _boot(lab: Lab, wanted: list[Machine], shape: Shape, over: Sequence[Path]) -
             (lab.programs / name).symlink_to(binaries["k3s"])
     with step(f"machines: {', '.join(machine.name for machine in wanted)}"):
         network.create_lan(lab)
-        key = agent.ensure_agent(lab)
+        key = ssh_agent.ensure_agent(lab)
         for machine in wanted:
             machine.prepare([*over, *layers])
             machine.authorize(key)
@@ -228,12 +208,13 @@ def _addons(shape: Shape) -> list[str]:
 
 
 def down(lab: Lab) -> None:
-    """Take the lab down: every process, mount, namespace, cgroup, interface and file of it, whatever state it is in.
+    """Stop the lab and remove every process, mount, namespace, cgroup, interface and file of it, in whatever state.
 
-    Works from what the system shows under the lab's name, so a crash changes nothing; harmless when nothing is there.
+    It looks for the lab's name in the system instead of relying on records, so it also works after a crash. It is
+    harmless when nothing is left.
 
     Raises:
-        LabError: something could not be removed; says what.
+        LabError: a part could not be removed; the message names it.
     """
     with locked(lab):
         for machine in machines(lab):
@@ -257,14 +238,14 @@ def down(lab: Lab) -> None:
 
 
 def remove_machine(lab: Lab, name: str) -> None:
-    """Take one machine away for good: processes, disk, place on the LAN, node object. Harmless when it is not there.
+    """Remove one machine: its processes, disk, network interface and node object. Harmless when it does not exist.
 
     Raises:
-        LabError: it is the server, without which there is no cluster; or no machine can have that name.
+        LabError: it is the server, which the cluster needs; or no machine can have that name.
     """
     place = MachineName.parse(name)
     if place.is_server:
-        message = f"{name} carries the control plane: take the whole lab down instead"
+        message = f"{name} carries the control plane: stop the whole lab instead"
         raise LabError(message)
     with locked(lab):
         Machine(lab, place).remove()

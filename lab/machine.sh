@@ -6,43 +6,44 @@
 set -eu
 cgroups=
 while [ "$1" != -- ]; do
-    cgroups="$cgroups $1"
-    shift
+	cgroups="$cgroups $1"
+	shift
 done
 shift
 
-# 0 names the writing process, which a subshell cannot learn from $$.
+# Writing 0 moves the writing process; in a subshell, $$ would name its parent.
 for cgroup in $cgroups; do
-    echo 0 >"$cgroup/supervisor/cgroup.procs"
+	echo 0 >"$cgroup/supervisor/cgroup.procs"
 done
 
-# What the last boot's services and pods left; a machine of metal starts without it too.
+# Removes the cgroups that services and pods of the last boot have left, since a real machine starts without them.
 renew() {
-    find "$1" -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null || :
-    # cgroup v2: one that has handed controllers down takes no process again.
-    if [ -e "$1/cgroup.subtree_control" ]; then
-        tries=50
-        until rmdir "$1" || [ "$tries" -eq 0 ]; do
-            tries=$((tries - 1))
-            sleep 0.1
-        done
-        mkdir "$1"
-    fi
+	find "$1" -mindepth 1 -depth -type d -exec rmdir {} + 2>/dev/null || :
+	# With cgroup v2, a cgroup whose controllers are enabled for its children accepts no process any more.
+	if [ -e "$1/cgroup.subtree_control" ]; then
+		tries=50
+		until rmdir "$1" || [ "$tries" -eq 0 ]; do
+			tries=$((tries - 1))
+			sleep 0.1
+		done
+		mkdir "$1"
+	fi
 }
 
 reboot=133
 status=$reboot
 while [ "$status" -eq "$reboot" ]; do
-    status=0
-    for cgroup in $cgroups; do
-        renew "$cgroup/system"
-    done
-    (
-        for cgroup in $cgroups; do
-            # Else it would boot among its supervisors; and `set -e` does not count on the left of ||.
-            echo 0 >"$cgroup/system/cgroup.procs" || exit 1
-        done
-        exec systemd-nspawn "$@"
-    ) || status=$?
+	status=0
+	for cgroup in $cgroups; do
+		renew "$cgroup/system"
+	done
+	(
+		for cgroup in $cgroups; do
+			# The exit is explicit because `set -e` has no effect on the left of ||; without it, the machine would
+			# boot in the supervisor's cgroup.
+			echo 0 >"$cgroup/system/cgroup.procs" || exit 1
+		done
+		exec systemd-nspawn "$@"
+	) || status=$?
 done
 exit "$status"

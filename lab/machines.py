@@ -13,10 +13,11 @@ from pathlib import Path
 
 from lab import network
 from lab.cgroups import Group
+from lab.mounts import mounts_below, unmount_below
 from lab.pki import host_key_line, host_key_pem
 from lab.settings import LAB_FOLDER, Lab, LabError, MachineName
 
-# containerd's snapshots are overlays, and the kubelet's volumes are counted by file system: both want a real one.
+# containerd's snapshots are overlays, and the kubelet measures volumes per file system: both need a real one.
 DATA_FOLDERS = {
     "rancher": "/var/lib/rancher",
     "kubelet": "/var/lib/kubelet",
@@ -26,35 +27,19 @@ PI = 1000
 LEAVES = ("supervisor", "system")
 BOOT_SECONDS = 30.0
 STOP_SECONDS = 40.0
-POWEROFF = signal.SIGRTMIN + 4  # systemd(1): what `systemctl poweroff` asks of PID 1
+POWEROFF = signal.SIGRTMIN + 4  # systemd(1): PID 1 powers the machine off on this signal
 NSPAWN_RUN = Path("/run/systemd/nspawn")
 
 
-def mounts_below(folder: Path) -> list[Path]:
-    """Where something is mounted at or below `folder`, innermost first."""
-    found = []
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        point = Path(line.split()[4].replace("\\040", " "))
-        if point == folder or folder in point.parents:
-            found.append(point)
-    return found[::-1]
-
-
-def unmount_below(folder: Path) -> None:
-    """Unmount all that is mounted at or below `folder`."""
-    for point in mounts_below(folder):
-        subprocess.run(["umount", "--lazy", str(point)], check=False, capture_output=True)
-
-
 def _status(pid: int) -> dict[str, str]:
-    """What the kernel tells of a process, by field."""
+    """The fields of a process's /proc/PID/status."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A machine by its lab and place. The object holds no state: what is true is read from the system each time."""
+    """A machine, identified by lab and place. The object stores no state: every answer is read from the system."""
 
     lab: Lab
     place: MachineName
@@ -66,17 +51,17 @@ class Machine:
 
     @property
     def folder(self) -> Path:
-        """All that the machine owns on disk."""
+        """The directory with all files of the machine."""
         return self.lab.machines_folder / self.name
 
     @property
     def root(self) -> Path:
-        """Where its root file system is mounted, as the host sees it."""
+        """The host's mount point of its root file system."""
         return self.folder / "root"
 
     @property
     def log(self) -> Path:
-        """What its console printed."""
+        """The log of its console."""
         return self.folder / "console.log"
 
     @property
@@ -85,14 +70,14 @@ class Machine:
         return Group(self.lab, self.name)
 
     def path(self, inside: str) -> Path:
-        """The place on the host of a file that the machine knows as `inside`, running or not."""
+        """The host's path of the file that is `inside` on the machine, whether it runs or not."""
         for name, target in DATA_FOLDERS.items():
             if inside == target or inside.startswith(target + "/"):
                 return self.folder / "data" / name / inside.removeprefix(target).lstrip("/")
         return self.root / inside.lstrip("/")
 
     def write(self, inside: str, content: str | bytes, *, mode: int = 0o644, owner: int = 0) -> None:
-        """Put a file into the machine, whole or not at all, with the folders above it (0755)."""
+        """Write a file into the machine, atomically, creating the directories above it (0755)."""
         target = self.path(inside)
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = target.with_name(f".{target.name}.new")
@@ -102,13 +87,13 @@ class Machine:
         beside.replace(target)
 
     def prepare(self, layers: Sequence[Path]) -> None:
-        """Mount the root file system over `layers` (topmost first) and write what makes the machine itself.
+        """Mount the root file system over `layers` (topmost first) and write the machine's own host key and names.
 
-        Harmless when it was done before; the upper layer, and with it all that the machine changed, stays.
+        Harmless when it was done before; the upper layer, and with it every change that the machine made, is kept.
         """
         for name in ("upper", "work", "root", *(f"data/{data}" for data in DATA_FOLDERS)):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        # Its mode is that of the machine's `/`, which is for all users whatever our umask.
+        # Its mode becomes that of the machine's `/`, which all users must be able to enter, whatever the umask is here.
         (self.folder / "upper").chmod(0o755)
         if self.root not in mounts_below(self.root):
             lower = ":".join(str(layer) for layer in layers)
@@ -118,7 +103,7 @@ class Machine:
             if done.returncode:
                 message = f"{self.name}: its root file system cannot be mounted: {done.stderr.strip()}"
                 raise LabError(message)
-        # OpenSSH's private format holds a random number: written again, the file would change though the key does not.
+        # OpenSSH's private format contains a random number: rewriting it would change the file but not the key.
         if not self.path("/etc/ssh/ssh_host_ed25519_key").exists():
             self.write("/etc/ssh/ssh_host_ed25519_key", host_key_pem(self.place), mode=0o600)
         self.write("/etc/ssh/ssh_host_ed25519_key.pub", f"{host_key_line(self.place)} {self.name}\n")
@@ -128,18 +113,18 @@ class Machine:
             self.write("/etc/hosts", f"127.0.0.1\tlocalhost\n127.0.1.1\t{self.name}\n")
 
     def authorize(self, public_key: str) -> None:
-        """Let the lab's client key in, as root and as `pi`, and no other."""
+        """Authorize the lab's client key, and no other, for root and `pi`."""
         self.write("/root/.ssh/authorized_keys", public_key, mode=0o600)
         self.write("/home/pi/.ssh/authorized_keys", public_key, mode=0o600, owner=PI)
 
     def leader(self) -> int | None:
-        """The host's number of the machine's PID 1, or None when it does not run."""
+        """The host's process number of the machine's PID 1, or None when it does not run."""
         depth = len(_status(os.getpid())["NSpid"].split()) + 1
         for pid in self.group.processes():
             with contextlib.suppress(OSError):
                 status = _status(pid)
                 numbers = status["NSpid"].split()
-                # A pod's first process is number 1 too, one namespace further in; a zombie only waits for its parent.
+                # A pod's first process is number 1 too, but one namespace deeper; a zombie has already ended.
                 if len(numbers) == depth and numbers[-1] == "1" and status["State"][0] not in "ZX":
                     return pid
         return None
@@ -149,7 +134,7 @@ class Machine:
         return self.leader() is not None
 
     def start(self) -> None:
-        """Boot the machine, detached from this process; it must be prepared. Nothing when it runs."""
+        """Boot the prepared machine, detached from this process; does nothing when it runs."""
         if self.is_running():
             return
         # A crash may have left processes without a PID 1 above them, or the supervisor between two boots.
@@ -181,7 +166,7 @@ class Machine:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd="/",
-                # Only the network's settings: the others are the host's own.
+                # The machine may write the kernel's network settings only: the others are the host's own.
                 env={"PATH": os.defpath + ":/usr/sbin:/sbin", "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"},
                 check=True,
             )
@@ -190,20 +175,19 @@ class Machine:
         """Wait until sshd answers on the LAN.
 
         Raises:
-            LabError: it does not within `seconds`; names the console's last lines.
+            LabError: it does not answer within `seconds`; the message holds the console's last lines.
         """
         deadline = time.monotonic() + seconds
         while not network.answers(self.lab, self.place.address, 22, expect=b"SSH-"):
             if time.monotonic() > deadline:
                 tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-10:]) if self.log.exists() else ""
-                message = (
-                    f"{self.name}: no sshd on {self.place.address} after {seconds:.0f} s; its console said:\n{tail}"
-                )
+                fault = f"{self.name}: no sshd on {self.place.address} after {seconds:.0f} s"
+                message = f"{fault}; the console's last lines:\n{tail}"
                 raise LabError(message)
             time.sleep(0.1)
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Power the machine off in order; end it by force when it takes longer than `seconds`."""
+        """Shut the machine down; kill it when that takes longer than `seconds`."""
         leader = self.leader()
         if leader is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -214,7 +198,7 @@ class Machine:
         self.kill()
 
     def kill(self) -> None:
-        """Pull the plug: every process of the machine ends at once. Its disk stays."""
+        """Kill every process of the machine at once, as a power cut would; its disk is kept."""
         self.group.kill()
         shutil.rmtree(NSPAWN_RUN / "propagate" / self.lab.machine_namespace(self.name), ignore_errors=True)
         with contextlib.suppress(OSError):
@@ -236,7 +220,7 @@ class Machine:
         self.wait_for_ssh()
 
     def command(self, command: Sequence[str]) -> list[str]:
-        """`command` as the host must call it to run as root inside the machine, without SSH.
+        """The command line by which the host runs `command` as root inside the machine, without SSH.
 
         Raises:
             LabError: the machine does not run.
@@ -252,9 +236,9 @@ class Machine:
         ]
         if "TERM" in os.environ:
             environment.append(f"TERM={os.environ['TERM']}")
-        # In the machine's own cgroup: what the command leaves behind ends with the machine.
+        # In the machine's own cgroup, so that processes which the command leaves behind end with the machine.
         return [
-            str(LAB_FOLDER / "held.sh"),
+            str(LAB_FOLDER / "in-cgroup.sh"),
             *(str(folder / "supervisor") for folder in self.group.folders()),
             "--",
             "nsenter",
@@ -270,7 +254,7 @@ class Machine:
     def run(
         self, command: Sequence[str], *, stdin: str | None = None, check: bool = True, timeout: float | None = 120
     ) -> subprocess.CompletedProcess[str]:
-        """Run `command` as root inside the machine and return what it printed.
+        """Run `command` as root inside the machine and return its output.
 
         Raises:
             LabError: the machine does not run.
@@ -282,7 +266,7 @@ class Machine:
         )
 
     def remove(self) -> None:
-        """End the machine and delete all that it owned. Harmless whatever is left of it."""
+        """Kill the machine and delete all its files, whatever is left of it."""
         self.kill()
         unmount_below(self.folder)
         self.group.remove()
@@ -291,7 +275,7 @@ class Machine:
 
 
 def machines(lab: Lab) -> list[Machine]:
-    """The machines of the lab by their folders, in order."""
+    """The lab's machines, in order; each has a directory."""
     if not lab.machines_folder.is_dir():
         return []
     places = (MachineName.parse(folder.name) for folder in lab.machines_folder.iterdir() if folder.is_dir())

@@ -1,4 +1,4 @@
-"""What this computer must offer to carry the lab; each lack is one sentence with its remedy."""
+"""The requirements of the lab that this computer must meet; each unmet one is a sentence with its remedy."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ INOTIFY_LAB = INOTIFY_SERVER + 2 * INOTIFY_MACHINE
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """A need that is not met: its name, and what to do about it."""
+    """An unmet requirement: its name, and the remedy."""
 
     need: str
     remedy: str
@@ -36,7 +36,7 @@ class Lack:
 
 
 def _existing(path: Path) -> Path:
-    """The nearest folder at or above `path` that is there."""
+    """The nearest existing directory at or above `path`."""
     while not path.exists():
         path = path.parent
     return path
@@ -82,9 +82,8 @@ def _cgroups() -> str | None:
             probe.mkdir(exist_ok=True)
             probe.rmdir()
         except OSError as error:
-            return (
-                f"no cgroup can be made in {root} ({error.strerror}): use a virtual machine or a --privileged container"
-            )
+            fault = f"no cgroup can be created in {root} ({error.strerror})"
+            return f"{fault}: use a virtual machine or a --privileged container"
     return None
 
 
@@ -95,7 +94,7 @@ def _overlay() -> str | None:
             for name in ("lower", "upper", "work", "root"):
                 (Path(scratch) / name).mkdir()
             options = f"lowerdir={scratch}/lower,upperdir={scratch}/upper,workdir={scratch}/work"
-            # In a mount namespace of its own, so that nothing is left whatever happens.
+            # In a mount namespace of its own, so that no mount is ever left behind.
             if _succeeds("unshare", "--mount", "mount", "-t", "overlay", "overlay", "-o", options, f"{scratch}/root"):
                 return None
     except OSError as error:
@@ -119,7 +118,7 @@ def _disk() -> str | None:
     wanted: dict[int, tuple[Path, int]] = {}
     for path, gib in ((STATE_ROOT, STATE_GIB), (cache_root(), CACHE_GIB)):
         folder = _existing(path)
-        # Both may be on one disk, which must then hold the sum.
+        # Where both are on one disk, it must hold the sum.
         first, before = wanted.get(folder.stat().st_dev, (folder, 0))
         wanted[folder.stat().st_dev] = (
             first,
@@ -128,12 +127,12 @@ def _disk() -> str | None:
     for folder, gib in wanted.values():
         free = shutil.disk_usage(folder).free
         if free < gib * GIB:
-            return f"{folder} has {free / GIB:.1f} GiB free, the lab wants {gib}: make room"
+            return f"{folder} has {free / GIB:.1f} GiB free, the lab needs {gib}: free some space"
     return None
 
 
 def inotify_free() -> int:
-    """How many more inotify instances the kernel grants root's processes. When it grants none, Kubernetes hangs."""
+    """How many more inotify instances the kernel allows root's processes. Kubernetes hangs when there are none."""
     used = 0
     for folder in Path("/proc").glob("[0-9]*/fd"):
         with contextlib.suppress(OSError):
@@ -162,9 +161,9 @@ NEEDS: tuple[tuple[str, Callable[[], str | None]], ...] = (
 
 
 def lacks() -> list[Lack]:
-    """Every need that this computer does not meet; empty when it can carry the lab.
+    """Every requirement that this computer does not meet; empty when it can carry the lab.
 
-    Without Linux or root nothing else can be found out, so that lack comes alone.
+    Without Linux or root the others cannot be checked, so that one is then the only one reported.
     """
     found: list[Lack] = []
     for need, check in NEEDS:

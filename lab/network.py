@@ -1,6 +1,6 @@
 """The LAN: a network namespace with a bridge, one further namespace per machine, and no way out.
 
-Both ends of every cable are made inside namespaces, so the host's own network never shows an interface of the lab.
+Both ends of every veth pair are created inside namespaces, so the host's network never shows an interface of the lab.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ def _ip(*args: str, batch: str | None = None) -> str:
 
 
 def _alive(namespace: str) -> bool:
-    """Whether the namespace can be entered; after a crash its file may be there with nothing mounted on it."""
+    """Whether the namespace can be entered; after a crash its file may exist with nothing mounted on it."""
     if not (NETNS / namespace).exists():
         return False
     return (
@@ -46,13 +46,13 @@ def _remove(namespace: str) -> None:
 
 
 def pod_routes() -> list[str]:
-    """A route to the pods of every machine that a lab may ever have, so that a later machine changes no earlier one."""
+    """Routes to the pods of every machine that a lab can ever have, so that adding one changes no other."""
     places = [MachineName(octet - FIRST_OCTET) for octet in range(FIRST_OCTET, FIRST_OCTET + MAX_MACHINES)]
     return [f"route replace {place.pod_network} via {place.address}" for place in places]
 
 
 def create_lan(lab: Lab) -> None:
-    """Make the LAN namespace with its bridge; nothing when it is there."""
+    """Create the LAN namespace with its bridge, unless it exists."""
     if _alive(lab.lan_namespace):
         return
     _remove(lab.lan_namespace)
@@ -68,7 +68,7 @@ def create_lan(lab: Lab) -> None:
 
 
 def create_port(lab: Lab, place: MachineName) -> None:
-    """Make the machine's namespace with `eth0` on the LAN; nothing when it is there."""
+    """Create the machine's namespace with `eth0` on the LAN, unless it exists."""
     namespace = lab.machine_namespace(place.name)
     if _alive(namespace):
         return
@@ -94,14 +94,14 @@ def create_port(lab: Lab, place: MachineName) -> None:
 
 
 def remove_port(lab: Lab, machine: str) -> None:
-    """Take the machine off the LAN; nothing when it is not on it."""
+    """Remove the machine's namespace and its interface on the LAN; harmless when there are none."""
     _remove(lab.machine_namespace(machine))
-    # The kernel frees a namespace in the background; until then the cable's name would be taken.
+    # The kernel frees a namespace in the background; until then the interface's name would be in use.
     subprocess.run(["ip", "-n", lab.lan_namespace, "link", "del", machine], capture_output=True, check=False)
 
 
 def namespaces(lab: Lab) -> list[str]:
-    """The lab's network namespaces that have a name, whatever made them."""
+    """The names of the lab's network namespaces."""
     if not NETNS.is_dir():
         return []
     return sorted(path.name for path in NETNS.iterdir() if path.name.startswith(lab.namespace_prefix))
@@ -123,7 +123,7 @@ def remove_all(lab: Lab) -> None:
 
 @contextlib.contextmanager
 def entered(namespace: str) -> Iterator[None]:
-    """Sockets that this thread makes inside the block belong to the network namespace; existing ones keep theirs.
+    """Sockets that this thread opens inside the block belong to the network namespace; existing ones keep theirs.
 
     Raises:
         LabError: there is no such namespace.
@@ -134,7 +134,7 @@ def entered(namespace: str) -> Iterator[None]:
         try:
             wanted = os.open(NETNS / namespace, os.O_RDONLY)
         except FileNotFoundError:
-            message = f"network namespace {namespace} is not there: the lab is not up"
+            message = f"network namespace {namespace} does not exist: the lab is not up"
             raise LabError(message) from None
         try:
             if libc.setns(wanted, CLONE_NEWNET):
@@ -151,7 +151,7 @@ def entered(namespace: str) -> Iterator[None]:
 
 
 def answers(lab: Lab, address: str, port: int, *, expect: bytes = b"", seconds: float = 1.0) -> bool:
-    """Whether something on the LAN takes a TCP connection and, unasked, first says `expect`."""
+    """Whether a server on the LAN accepts a TCP connection and sends `expect` first."""
     with entered(lab.lan_namespace):
         try:
             with socket.create_connection((address, port), timeout=seconds) as link:

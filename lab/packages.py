@@ -1,4 +1,4 @@
-"""The distribution's packages that the lab needs here: known by the programs they bring, installed when missing."""
+"""The Debian packages that the lab needs on this computer, installed when their programs are missing."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ INSTALL = LAB_FOLDER / "apt-install.sh"
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A Debian package, a program by which its presence is known, and what the lab does with it."""
+    """A Debian package, a program whose presence proves it, and its purpose in the lab."""
 
     name: str
     program: str
@@ -22,16 +22,16 @@ class Package:
 
 
 LAB_PACKAGES = (
-    Package("iproute2", "ip", "makes the lab's network namespaces"),
-    Package("mmdebstrap", "mmdebstrap", "makes the machines' root file system"),
+    Package("iproute2", "ip", "creates the lab's network namespaces"),
+    Package("mmdebstrap", "mmdebstrap", "builds the machines' root file system"),
     Package("mount", "mount", "mounts the machines' root file systems"),
     Package("openssh-client", "ssh-agent", "holds the lab's client key"),
-    Package("procps", "sysctl", "switches on forwarding inside the lab"),
+    Package("procps", "sysctl", "enables IP forwarding inside the lab"),
     Package("skopeo", "skopeo", "pushes images into the registry from the LAN"),
     Package("systemd-container", "systemd-nspawn", "boots the machines"),
     Package("util-linux", "nsenter", "runs commands inside the lab"),
 )
-# Not on PATH for every root shell.
+# Some root shells do not have these directories on PATH.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
@@ -46,7 +46,7 @@ def _is_debian() -> bool:
 
 
 def ensure_packages(packages: tuple[Package, ...] = LAB_PACKAGES) -> None:
-    """Install what is missing of `packages`, saying what and why; nothing, silently, when all are there.
+    """Install the missing `packages`, saying which and why; silent when there are none.
 
     Raises:
         LabError: not root, not Debian or Ubuntu, or apt could not install them.
@@ -57,7 +57,7 @@ def ensure_packages(packages: tuple[Package, ...] = LAB_PACKAGES) -> None:
     names = [package.name for package in wanted]
     listing = "; ".join(f"{package.name} ({package.why})" for package in wanted)
     if not _is_debian():
-        message = f"this is neither Debian nor Ubuntu: install what brings these by hand: {listing}"
+        message = f"this is neither Debian nor Ubuntu: install the equivalents of these yourself: {listing}"
         raise LabError(message)
     if os.geteuid() != 0:
         message = f"missing packages: {listing}; run as root, or: apt-get install {' '.join(names)}"
@@ -66,5 +66,5 @@ def ensure_packages(packages: tuple[Package, ...] = LAB_PACKAGES) -> None:
     with step(f"packages: {', '.join(names)}"):
         done = subprocess.run([str(INSTALL), *names], check=False)
     if done.returncode:
-        message = f"{', '.join(names)} could not be installed: apt's own words stand above"
+        message = f"{', '.join(names)} could not be installed: see apt's output above"
         raise LabError(message)

@@ -18,14 +18,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from lab.settings import API_SERVICE, MachineName
 
 YEARS = dt.timedelta(days=3650)
-# Machines' clocks are the host's own, but a host may have been set back since.
+# Certificates begin early because the host's clock, which machines share, may be set back later.
 BACKDATE = dt.timedelta(hours=1)
 SERVER = MachineName(0)
 API_URL = f"https://{SERVER.address}:6443"
 
 
 def host_key(place: MachineName) -> Ed25519PrivateKey:
-    """The machine's published, throwaway SSH host key: it follows from the machine's name alone."""
+    """The machine's published, throwaway SSH host key, derived from the machine's name."""
     return Ed25519PrivateKey.from_private_bytes(place.host_key_seed)
 
 
@@ -37,7 +37,7 @@ def host_key_pem(place: MachineName) -> bytes:
 
 
 def host_key_line(place: MachineName) -> str:
-    """The public host key as known_hosts and `nodes.NAME.hostKey` write it: `ssh-ed25519 AAAA...`."""
+    """The public host key in the form of known_hosts and `nodes.NAME.hostKey`: `ssh-ed25519 AAAA...`."""
     public = host_key(place).public_key()
     return public.public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH).decode()
 
@@ -75,7 +75,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
 
 
 def make_authority(common: str) -> Pair:
-    """A new certificate authority that may sign leaf certificates alone."""
+    """A new certificate authority that may sign leaf certificates only."""
     key = ec.generate_private_key(ec.SECP256R1())
     usage = x509.KeyUsage(
         digital_signature=True,
@@ -130,7 +130,7 @@ def _general_name(name: str) -> x509.GeneralName:
 
 @dataclass(frozen=True, slots=True)
 class ClusterPki:
-    """The authorities and the service account key of one lab's cluster; leaves are made when asked for."""
+    """The authorities and the service account key of a lab's cluster; leaf certificates are issued on demand."""
 
     server_ca: Pair
     client_ca: Pair
@@ -138,14 +138,14 @@ class ClusterPki:
 
     @classmethod
     def load(cls, folder: Path) -> "ClusterPki":
-        """Read the cluster's authorities from `folder`, or make them there first."""
+        """Read the cluster's authorities from `folder`, creating them first where it does not exist."""
         names = ("server-ca.crt", "server-ca.key", "client-ca.crt", "client-ca.key", "service.key")
         if not folder.exists():
             server, client = make_authority("k3s-server-ca"), make_authority("k3s-client-ca")
             service = _key_pem(ec.generate_private_key(ec.SECP256R1()))
             contents = (server.certificate, server.key, client.certificate, client.key, service)
             folder.parent.mkdir(parents=True, exist_ok=True)
-            # All of them at once: half a set from an interrupted start would trust nobody.
+            # They appear all at once: an interrupted start must not leave an incomplete set.
             beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
             for name, content in zip(names, contents, strict=True):
                 (beside / name).touch(mode=0o600)
@@ -178,7 +178,7 @@ class ClusterPki:
         return self.kubeconfig("system:admin", ["system:masters"], server=server)
 
     def server_files(self) -> dict[str, bytes]:
-        """What the server keeps below `server/tls`, by file name."""
+        """The server's files below `server/tls`, by name."""
         names = [
             SERVER.address,
             "127.0.0.1",

@@ -1,4 +1,4 @@
-"""The provider plugins in a PULUMI_HOME: upstream's where they can be had, the lab's stand-ins where not."""
+"""The provider plugins of a PULUMI_HOME: upstream's where they can be downloaded, otherwise the lab's stand-ins."""
 
 import contextlib
 import os
@@ -18,10 +18,10 @@ from lab.settings import LAB_FOLDER, PROJECT, LabError
 Origin = Literal["upstream", "stand-in"]
 
 DISTRIBUTIONS: Final = {"kubernetes": "pulumi_kubernetes", "tls": "pulumi_tls", "command": "pulumi_command"}
-"""Plugin by name to the SDK distribution whose installed version it must have."""
+"""Each plugin's name and the SDK distribution whose installed version it must match."""
 
 STALL_SECONDS: Final = 15.0
-"""How long a download may bring nothing; one that goes on may take as long as it likes."""
+"""How long a download may receive nothing; one that progresses has no time limit."""
 
 POLL_SECONDS: Final = 0.1
 REFUSAL_SECONDS: Final = 24 * 3600.0
@@ -31,7 +31,7 @@ _MARK: Final = "stand-in"
 
 @dataclass(frozen=True)
 class Plugin:
-    """One plugin at the version that the installed SDK asks for."""
+    """A plugin at the version that the installed SDK requires."""
 
     name: str
     version: str
@@ -49,18 +49,18 @@ class Plugin:
 
 @dataclass
 class _Download:
-    """The CLI at work on one plugin, stopped when nothing comes any more."""
+    """The CLI's download of one plugin, stopped when it receives nothing any more."""
 
     plugin: Plugin
     call: subprocess.Popen[bytes]
     folders: Sequence[Path]
     has_stalled: bool = False
-    """Whether it was stopped after something had come."""
+    """Whether it was stopped after it had received some bytes."""
     _size: int = 0
     _changed: float = field(default_factory=time.monotonic)
 
-    def goes_on(self) -> bool:
-        """Look once: whether the CLI still works."""
+    def is_running(self) -> bool:
+        """Whether the CLI still runs; stops it if the download has stalled."""
         if self.call.poll() is not None:
             return False
         now, size = time.monotonic(), sum(map(_size, self.folders))
@@ -75,7 +75,7 @@ class _Download:
 
 
 def _size(folder: Path) -> int:
-    """The bytes of all files in `folder` as far as it can be seen; it may be changing."""
+    """The size of all readable files in `folder`, which may be changing."""
     total = 0
     for base, _, names in os.walk(folder):
         for name in names:
@@ -90,9 +90,9 @@ class PluginStore:
 
     Attributes:
         home: the PULUMI_HOME.
-        venv: the virtual environment with the SDKs, which also runs the stand-ins.
-        cache: where a refused download is remembered for a day, for all labs.
-        user_homes: PULUMI_HOMEs of the user to take plugins from; nothing is ever written there.
+        venv: the virtual environment with the SDKs; it also runs the stand-ins.
+        cache: the directory that records refused downloads for a day, for all labs.
+        user_homes: the user's PULUMI_HOMEs, from which plugins are linked; nothing is ever written there.
     """
 
     home: Path
@@ -101,7 +101,7 @@ class PluginStore:
     user_homes: Sequence[Path]
 
     def wanted(self) -> list[Plugin]:
-        """The plugins that the SDKs in the virtual environment ask for.
+        """The plugins that the SDKs in the virtual environment require.
 
         Raises:
             LabError: an SDK is not installed.
@@ -117,14 +117,14 @@ class PluginStore:
         return found
 
     def origins(self) -> dict[str, Origin]:
-        """Which plugins are there, and whose."""
+        """The installed plugins and the origin of each."""
         return {plugin.name: self._origin(plugin) for plugin in self.wanted() if self._program(plugin).exists()}
 
     def install(self, pulumi: Path, environment: Mapping[str, str]) -> dict[str, Origin]:
-        """Put every wanted plugin in place; where all are, this only looks.
+        """Install every missing plugin and return the origin of each.
 
         Args:
-            pulumi: the CLI, asked at most once a day to download what is missing.
+            pulumi: the CLI, called at most once a day to download missing plugins.
             environment: the environment of that call.
         """
         missing = [plugin for plugin in self.wanted() if not self._is_upstream(plugin) and not self._link(plugin)]
@@ -149,7 +149,7 @@ class PluginStore:
         for home in self.user_homes:
             source = home / "plugins" / plugin.folder
             if (source / plugin.program).exists() and not (source / _MARK).exists():
-                # The engine takes real folders only; the files in it may be links.
+                # The engine ignores linked directories, but the files in a real one may be links.
                 folder = self._cleared(plugin)
                 for file in source.iterdir():
                     (folder / file.name).symlink_to(file.absolute())
@@ -173,10 +173,10 @@ class PluginStore:
         self.home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.home, prefix=".downloads-") as scratch:
             downloads = [self._start(plugin, pulumi, clean, Path(scratch)) for plugin in plugins]
-            while [download for download in downloads if download.goes_on()]:
+            while [download for download in downloads if download.is_running()]:
                 time.sleep(POLL_SECONDS)
         for download in downloads:
-            # Not remembered: a line that broke in the middle is no refusal.
+            # A stalled download is not recorded: a connection that broke is no refusal.
             if not self._is_upstream(download.plugin) and not download.has_stalled:
                 refusal = self._refusal(download.plugin)
                 refusal.parent.mkdir(parents=True, exist_ok=True)
@@ -188,7 +188,7 @@ class PluginStore:
         folder.mkdir()
         call = subprocess.Popen(
             [pulumi, "plugin", "install", "resource", plugin.name, f"v{plugin.version}", "--non-interactive"],
-            # The CLI downloads into a temporary file and unpacks that: in a folder of our own we see it grow.
+            # The CLI downloads to a temporary file first; in a directory of its own the file can be seen growing.
             env={**environment, "TMPDIR": str(folder)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

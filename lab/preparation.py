@@ -1,4 +1,4 @@
-"""What the tests need and what takes long to make: packages, programs and the machines' tree, had before they start."""
+"""Preparation for the tests: packages, programs and the machine image, installed or built before the tests start."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,25 +10,25 @@ from lab.progress import say
 from lab.settings import LabError
 
 TEST_PACKAGES = (
-    Package("busybox-static", "busybox", "runs the node scripts as on a node of little more than busybox"),
-    Package("ca-certificates", "update-ca-certificates", "takes the registry's authority into a node's system store"),
+    Package("busybox-static", "busybox", "runs the node scripts as on a node that has little more than busybox"),
+    Package("ca-certificates", "update-ca-certificates", "adds the registry's authority to a node's system store"),
     Package("curl", "curl", "pushes the probe image from a node that has curl"),
     Package("dash", "dash", "runs the node scripts as Debian's own shell"),
     Package("openssl", "openssl", "verifies with a node's system store"),
     Package("wget", "wget", "pushes the probe image from a node that has GNU wget"),
 )
 ROOTLESS_TOOLS = (*toolchain.PULUMI_SETS, "k3s", "registry", "wharfie")
-"""Programs of those tests that need no machines."""
+"""Programs for the tests that need no machines."""
 LAB_TOOLS = (*ROOTLESS_TOOLS, *NODE_BINARIES, *ADDON_BINARIES)
 
 
 def prepare() -> None:
-    """Have everything in place that the tests would otherwise make inside their time limits.
+    """Install and build everything that the tests would otherwise have to create within their time limits.
 
-    Where this computer cannot carry the lab, says why and prepares what the other tests need.
+    Where this computer cannot carry the lab, this prints the reason and prepares only for the other tests.
 
     Raises:
-        LabError: something that can be had here did not come about.
+        LabError: an installation or a build failed.
     """
     lacks = needs.lacks()
     for lack in lacks:
@@ -42,7 +42,7 @@ def prepare() -> None:
         return
     ensure_packages((*LAB_PACKAGES, *TEST_PACKAGES))
     with ThreadPoolExecutor(max_workers=1) as pool:
-        # Mostly waiting for downloads, so it may as well run while programs compile.
-        making = pool.submit(ensure_base_tree)
+        # Building the tree mostly waits for downloads, so it runs while programs compile.
+        tree = pool.submit(ensure_base_tree)
         toolchain.ensure(LAB_TOOLS)
-        making.result()
+        tree.result()

@@ -1,4 +1,4 @@
-"""The display of long steps: what is being done, for how long, and how long it usually takes."""
+"""The progress display: each long step, how long it has been running, and how long it usually takes."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ CLEAR_LINE = "\r\x1b[2K"
 
 
 def duration(seconds: float) -> str:
-    """A length of time in words: `0.4 s`, `12 s`, `3 min 40 s`."""
+    """A duration for people: `0.4 s`, `12 s`, `3 min 40 s`."""
     if seconds < FRACTION_BELOW_SECONDS:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), SECONDS_PER_MINUTE)
@@ -34,18 +34,18 @@ def duration(seconds: float) -> str:
 class Durations:
     """How long each step took when it last succeeded: seconds by the step's name, in a JSON file.
 
-    It is a convenience only: an unreadable file counts as empty, and one that cannot be written is let be.
+    It is a convenience only: an unreadable file counts as empty, and a failed write is ignored.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def usual(self, name: str) -> float | None:
-        """The seconds that step took last time, if it is known."""
+        """How many seconds the step took last time, or None if it is not known."""
         return self._read().get(name)
 
     def remember(self, name: str, seconds: float) -> None:
-        """Keep `seconds` as the usual length of that step."""
+        """Store `seconds` as the step's usual duration."""
         known = {**self._read(), name: round(seconds, 1)}
         beside = self.path.with_name(f"{self.path.name}.{os.getpid()}.{threading.get_ident()}")
         with contextlib.suppress(OSError):
@@ -65,7 +65,7 @@ class Durations:
 
 @dataclass(eq=False)
 class Step:
-    """A step under way."""
+    """A step in progress."""
 
     name: str
     usual: float | None
@@ -77,15 +77,15 @@ class Step:
 
     @property
     def hint(self) -> str:
-        """What is said beside the name: the usual duration."""
+        """The text shown beside the name: the usual duration."""
         return "" if self.usual is None else f"usually {duration(self.usual)}"
 
 
 class Board:
     """Shows all steps of this process on one stream.
 
-    On a terminal there is one live line for whatever is under way and one lasting line per step that has ended;
-    anywhere else one line when a step begins, one when it ends, and one every 30 s in between.
+    On a terminal one live line shows the steps in progress, and each finished step leaves one line. Elsewhere each
+    step prints a line when it begins, when it ends, and every 30 s in between.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Board:
 
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Show `name` as under way for as long as the block runs; remember how long it took when it succeeds."""
+        """Show `name` as in progress while the block runs; store its duration when it succeeds."""
         current = self._begin(name)
         try:
             yield
@@ -119,13 +119,13 @@ class Board:
         self._end(current, succeeded=True)
 
     def say(self, text: str) -> None:
-        """Write a line of its own between the steps' lines."""
+        """Write a separate line between the steps' lines."""
         with self._lock:
             self._write(text + "\n")
             self._draw()
 
     def tick(self) -> None:
-        """Redraw the live line, or give the heartbeats that are due."""
+        """Redraw the live line, or print the heartbeats that are due."""
         with self._lock:
             if self._live:
                 self._draw()
@@ -172,7 +172,7 @@ class Board:
         if not self._live or not self._active:
             return
         now = self._clock()
-        # An outer step only frames the inner ones; the newest say what is really going on.
+        # An outer step only frames the inner ones; the newest show the actual work.
         parts = [_bracketed(step.name, _joined(duration(now - step.started), step.hint)) for step in self._active]
         width = (self._width or shutil.get_terminal_size().columns) - len("... ") - 1
         line = "  |  ".join(parts)
@@ -210,9 +210,9 @@ def _board() -> Board:
 
 
 def step(name: str) -> contextlib.AbstractContextManager[None]:
-    """Show on standard error what is under way while a `with` block runs, and for how long.
+    """Show a step on standard error while a `with` block runs, and how long it has been running.
 
-    Steps may be nested and may run in several threads. The name is also what the usual duration is remembered by.
+    Steps may be nested and may run in several threads. The usual duration is stored under the step's name.
     """
     return _board().step(name)
 

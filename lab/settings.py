@@ -1,4 +1,4 @@
-"""What a lab is called and where its parts stand: names, addresses, paths. No action happens here."""
+"""Names, addresses and paths of a lab and its parts. This module performs no action."""
 
 import hashlib
 import ipaddress
@@ -30,11 +30,11 @@ LAB_FOLDER = Path(__file__).resolve().parent
 
 
 class LabError(Exception):
-    """What went wrong and what to do about it, in one sentence; shown to the user without a stack trace."""
+    """An error with its remedy, in one sentence; the user sees it without a stack trace."""
 
 
 def cache_root() -> Path:
-    """The folder for what costs time to make and belongs to no lab: tools, base tree, images."""
+    """The directory for builds that are slow to create and belong to no single lab: tools, base trees, images."""
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "k3s-registry-lab"
 
@@ -72,7 +72,7 @@ class MachineName:
 
     @property
     def host_key_seed(self) -> bytes:
-        """The 32 secret bytes of the machine's ed25519 host key: the same in every lab, so that it can be published."""
+        """The 32 private bytes of the machine's ed25519 host key, the same in every lab, so that it can be pinned."""
         return hashlib.sha256(f"k3s-registry lab host key {self.name}".encode()).digest()
 
     @classmethod
@@ -105,7 +105,7 @@ class Lab:
 
     @property
     def state(self) -> Path:
-        """The lab's folder on a real file system; its presence means that a lab was started and not yet taken down."""
+        """The lab's directory on a real file system; it exists from the lab's start until `down`."""
         return STATE_ROOT / self.name
 
     @property
@@ -120,7 +120,7 @@ class Lab:
 
     @property
     def programs(self) -> Path:
-        """A folder with the cluster's command line, `kubectl`, for use from the LAN side."""
+        """The directory with the cluster's command line, `kubectl`, for use on the LAN."""
         return self.state / "bin"
 
     @property
@@ -135,17 +135,17 @@ class Lab:
 
     @property
     def machines_folder(self) -> Path:
-        """The folder with one folder per machine."""
+        """The directory with one subdirectory per machine."""
         return self.state / "machines"
 
     @property
     def namespace_prefix(self) -> str:
-        """What the names of all network namespaces of this lab begin with."""
+        """The prefix of the names of all network namespaces of this lab."""
         return f"k3slab-{self.name}-"
 
     @property
     def lan_namespace(self) -> str:
-        """The network namespace that is the LAN: a bridge that all machines hang on."""
+        """The network namespace of the LAN, with the bridge that connects all machines."""
         return self.namespace_prefix + "lan"
 
     @property
@@ -160,19 +160,19 @@ class Lab:
     @property
     def lock(self) -> Path:
         """The file whose flock(2) keeps two commands from changing one lab at the same time."""
-        # Not in /run/lock, where anybody may make the file first: the kernel then refuses it even to root.
+        # Not in /run/lock, where any user may create the file first: the kernel then refuses it even to root.
         return LOCKS / f"{self.name}.lock"
 
     def make(self, target: str, *variables: str) -> str:
-        """A target of the Makefile for this lab, as a user types it: for messages that say what to do."""
+        """The make command for this lab, as a user types it, for remedies in messages."""
         name = [] if self.name == DEFAULT_LAB else [f"LAB={self.name}"]
         return " ".join(["make", target, *name, *variables])
 
     def call(self, *arguments: str) -> str:
-        """A command of the lab that no target stands for, as a user types it in the checkout."""
+        """A command of the lab that has no make target, as a user types it in the checkout."""
         name = [] if self.name == DEFAULT_LAB else ["--name", self.name]
         return " ".join([".venv/bin/python -m lab", *name, *arguments])
 
     def in_lan(self, *command: str) -> list[str]:
-        """`command` as it must be called to run inside the LAN (not ip netns exec: that would hide the cgroups)."""
+        """The command line that runs `command` inside the LAN (`ip netns exec` would hide the cgroups)."""
         return ["nsenter", f"--net={self.lan_namespace_path}", *command]

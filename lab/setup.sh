@@ -1,5 +1,5 @@
 #!/bin/sh
-# The Python environment of program, lab and tests, in .venv. Does nothing when the requirements have not changed since.
+# Creates the Python environment .venv of program, lab and tests. Does nothing if the requirements have not changed.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,8 @@ fail() {
 	exit 1
 }
 
-# With the folder's name, which the programs in .venv carry; and Python itself may have gone with an upgrade of the system.
+# The digest includes the directory's name, which the programs in .venv contain. Python itself is checked too, since an
+# upgrade of the system may have removed it.
 wanted=$({ cat requirements.txt requirements-dev.txt lab/setup.sh && pwd -P; } | sha256sum | cut -d ' ' -f 1)
 if [ "$(cat .venv/.requirements 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c '' 2>/dev/null; then
 	exit 0
@@ -30,7 +31,7 @@ if [ -z "$python" ]; then
 	fi
 	say "Installing Debian packages python3 and python3-venv: they run the program and its tests."
 	lab/apt-install.sh python3 python3-venv
-	# Not the first on PATH, which may be another one that has no venv.
+	# The first Python on PATH may be another one without venv, so this one is named by its path.
 	python=/usr/bin/python3
 	suitable "$python" || fail "$python is older than 3.11, the oldest that the program runs on; install a newer one"
 fi
@@ -38,7 +39,7 @@ fi
 say "Setting up .venv (usually half a minute) ..."
 started=$(date +%s)
 rm -f .venv/.requirements
-# --clear: an environment left by another Python, or half made, must not decide what this one becomes.
+# --clear removes an environment of another Python, or an incomplete one.
 "$python" -m venv --clear .venv
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 printf '%s\n' "$wanted" >.venv/.requirements

@@ -1,17 +1,17 @@
-"""How a lab stands, for people: its machines, their nodes, its registry."""
+"""The status of a lab for people: its machines, their nodes, its registry."""
 
 from lab import needs, network
 from lab.api import Api
-from lab.lifecycle import Shape
 from lab.machines import machines
 from lab.settings import REGISTRY_ADDRESS, REGISTRY_HOST, REGISTRY_PORT, Lab, LabError
+from lab.shape import Shape
 
 
 def describe(lab: Lab) -> str:
-    """A table of the lab's machines, its registry and what can be done with it; says so when there is no such lab.
+    """A table of the lab's machines, its registry and how to use it, or a sentence that the lab is not up.
 
     Raises:
-        LabError: there is one, and only root may look at it.
+        LabError: the lab exists, and only root may look at it.
     """
     if lab.state.exists() and not needs.is_root():
         message = f"lab {lab.name} belongs to root: run the same command with sudo"

@@ -1,4 +1,4 @@
-"""Which programs the lab builds, from which Go modules, and by what a build is told apart from an older one."""
+"""The programs that the lab builds, the Go modules they come from, and the digest that identifies a build."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,15 +9,15 @@ from lab.settings import LAB_FOLDER, LabError
 
 TOOLS_FOLDER = LAB_FOLDER / "tools"
 
-# Nobody debugs these programs: without symbols and debug information they are a third smaller, and compiling takes 6 %
-# less time. Stack traces keep their lines.
+# Nobody debugs these programs: without symbols and debug information they are a third smaller and compile in 6 % less
+# time. Stack traces keep their line numbers.
 COMPILE_FLAGS = "-gcflags=all=-dwarf=false"
 LINK_FLAGS = ("-s", "-w")
 
 
 @dataclass(frozen=True, slots=True)
 class ModuleFile:
-    """A file that a Go module carries beside its code; `folder` under lab/tools says in which version."""
+    """A file that a Go module contains beside its code; the go.mod in `folder` fixes the module's version."""
 
     folder: str
     module: str
@@ -26,37 +26,37 @@ class ModuleFile:
 
 @dataclass(frozen=True, slots=True)
 class ToolSet:
-    """Programs that are built together from one Go module of lab/tools."""
+    """Programs that are built together from one Go module below lab/tools."""
 
     name: str
     folder: str
     programs: Mapping[str, str]
     """Name of the program -> Go package, relative (`./k3s`) or a dependency's."""
     sources: tuple[str, ...] = ()
-    """Folders below `folder` with code of our own."""
+    """Directories below `folder` with our own code."""
     tags: tuple[str, ...] = ()
     link_flags: tuple[str, ...] = ()
     scripts: Mapping[str, ModuleFile] = field(default_factory=dict)
-    """Executable files that belong beside the programs."""
+    """Executable files that must lie beside the programs."""
 
     @property
     def module(self) -> Path:
-        """The folder with go.mod and go.sum."""
+        """The directory with go.mod and go.sum."""
         return TOOLS_FOLDER / self.folder
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All that the set brings."""
+        """The names of all files that the set provides."""
         return (*self.programs, *self.scripts)
 
     def arguments(self) -> list[str]:
-        """The arguments of `go build` but for the output folder."""
+        """The arguments of `go build`, except the output directory."""
         flags = " ".join((*LINK_FLAGS, *self.link_flags))
         tags = [f"-tags={','.join(self.tags)}"] if self.tags else []
         return ["-trimpath", "-buildvcs=false", COMPILE_FLAGS, f"-ldflags={flags}", *tags]
 
     def digest(self, go_version: str) -> str:
-        """Sixteen hex digits that change when what is built, or how, does."""
+        """Sixteen hex digits that change with the sources, the flags and the compiler."""
         total = hashlib.sha256()
         for part in (go_version, *self.arguments(), repr(sorted(self.programs.items())), repr(sorted(self.scripts))):
             total.update(part.encode() + b"\0")
@@ -83,7 +83,7 @@ SETS: Mapping[str, ToolSet] = {
             "pulumi-language",
             "pulumi-language",
             {"pulumi-language-python": "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python"},
-            # The newest release of the host that is a Go module is older than the engine; the script is the engine's.
+            # The newest language host that is a Go module is older than the engine; the script has its version.
             scripts={
                 "pulumi-language-python-exec": ModuleFile(
                     "pulumi", "github.com/pulumi/pulumi/sdk/v3", "python/cmd/pulumi-language-python-exec"
@@ -104,7 +104,7 @@ SETS: Mapping[str, ToolSet] = {
                 name: f"github.com/containerd/containerd/v2/cmd/{name}"
                 for name in ("containerd", "containerd-shim-runc-v2", "ctr")
             },
-            # Snapshotters whose C headers and kernel modules nobody here has.
+            # These leave out snapshotters that need C headers and kernel modules.
             tags=("no_btrfs", "no_devmapper"),
         ),
         ToolSet("registry", ".", {"registry": "./registry"}, sources=("registry",)),
@@ -125,17 +125,17 @@ SETS: Mapping[str, ToolSet] = {
 
 
 def find(names: Sequence[str]) -> list[ToolSet]:
-    """The sets that are called, or contain a program that is called, one of `names`; each once, in their order.
+    """The sets that have, or contain a program with, one of `names`; each appears once, in the order of `names`.
 
     Raises:
-        LabError: nothing is called so.
+        LabError: no set and no program has one of the names.
     """
     by_program = {program: tool_set for tool_set in SETS.values() for program in tool_set.names}
     found: dict[str, ToolSet] = {}
     for name in names:
         tool_set = SETS.get(name) or by_program.get(name)
         if tool_set is None:
-            message = f"tool {name!r} is none of the lab's: {', '.join(sorted({*SETS, *by_program}))}"
+            message = f"tool {name!r} is not one of the lab's tools: {', '.join(sorted({*SETS, *by_program}))}"
             raise LabError(message)
         found[tool_set.name] = tool_set
     return list(found.values())

@@ -1,4 +1,4 @@
-"""The lab's programs: built once from the Go modules of lab/tools and kept in the cache under a digest of their inputs.
+"""The lab's programs, built once from the Go modules below lab/tools and cached under a digest of their inputs.
 
     ensure(["k3s", "metallb"])    {"k3s": PATH, "metallb-controller": PATH, "metallb-speaker": PATH}
 
@@ -35,35 +35,35 @@ PULUMI_HOST = "pulumi-language-python"
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A set and the folder that its programs come to lie in."""
+    """A set and the directory for its programs."""
 
     tool_set: ToolSet
     target: Path
 
     @property
     def shares_module(self) -> bool:
-        """Whether it is built from the module that most sets share."""
+        """Whether the set is built from the module that most sets share."""
         return self.tool_set.folder == "."
 
     @property
     def is_done(self) -> bool:
-        """Whether the programs are there; the folder appears by rename, so it is whole or absent."""
+        """Whether the programs exist; the directory is renamed into place, so it is complete or absent."""
         return self.target.is_dir()
 
 
 def ensure(names: Sequence[str]) -> dict[str, Path]:
-    """Have the programs of the named sets (or the sets of the named programs) and say where they are.
+    """Build the named sets (or the sets of the named programs) where they are missing and return their programs.
 
-    A `pulumi` of the user's own that is new enough is preferred to a build.
+    The user's own `pulumi` is preferred to a build if it is new enough.
 
     Args:
-        names: names of sets or of programs; a name of either brings its whole set.
+        names: names of sets or of programs; either selects the whole set.
 
     Returns:
         The path of every program of those sets, by its name.
 
     Raises:
-        LabError: a name is unknown, there is no Go compiler, or something does not build.
+        LabError: a name is unknown, there is no Go compiler, or a build fails.
     """
     wanted = find(names)
     programs: dict[str, Path] = {}
@@ -75,7 +75,7 @@ def ensure(names: Sequence[str]) -> dict[str, Path]:
     if not wanted:
         return programs
     go = _go()
-    # Fixed once: an edit of the code while it compiles must not move the place where the result is looked for.
+    # The targets are computed once, since an edit of the sources during a build would change them.
     builds = [Build(tool_set, home(tool_set, go)) for tool_set in wanted]
     missing = [build for build in builds if not build.is_done]
     if missing:
@@ -87,7 +87,7 @@ def ensure(names: Sequence[str]) -> dict[str, Path]:
 
 
 def module_file(set_name: str, module: str, path: str) -> Path:
-    """A file from a Go module that a set is built from, as a copy in the cache that stays when Go's own cache goes.
+    """A file from a Go module that a set is built from, as a copy in the lab's cache that outlives Go's own cache.
 
     Args:
         set_name: the set whose go.mod fixes the module's version.
@@ -95,7 +95,7 @@ def module_file(set_name: str, module: str, path: str) -> Path:
         path: the file's path in the module.
 
     Raises:
-        LabError: the module cannot be had, or has no such file.
+        LabError: the module cannot be downloaded, or has no such file.
     """
     go = _go()
     tool_set = find([set_name])[0]
@@ -109,16 +109,16 @@ def module_file(set_name: str, module: str, path: str) -> Path:
 
 
 def home(tool_set: ToolSet, go: Go) -> Path:
-    """The folder of the set's programs; its name carries the digest of what they are made of."""
+    """The directory of the set's programs; its name contains the digest of their inputs."""
     return cache_root() / "tools" / f"{tool_set.name}-{tool_set.digest(go.version)}"
 
 
 def installed_pulumi(path: str) -> dict[str, Path]:
-    """The user's own engine and Python host on `path`, or nothing where one is missing or the engine is too old."""
+    """The user's own engine and Python language host on `path`; empty if one is missing or the engine is too old."""
     engine = shutil.which("pulumi", path=path)
     if not engine:
         return {}
-    # A stock release has its hosts beside it, wherever a link on PATH points from.
+    # An upstream release has its language hosts in the engine's real directory, even if PATH leads to a link.
     beside = os.pathsep.join((str(Path(engine).parent), str(Path(engine).resolve().parent), path))
     programs = {name: shutil.which(name, path=beside) for name in (PULUMI_HOST, f"{PULUMI_HOST}-exec")}
     version = _pulumi_version(engine)
@@ -145,12 +145,12 @@ def _go() -> Go:
 
 
 def _build_all(missing: Sequence[Build], go: Go) -> None:
-    """Build several sets: code for the next ones is fetched while one compiles, and two compile at once.
+    """Build several sets: two compile at once, while the code of the next ones is downloaded.
 
-    Two, since each build has stretches (big packages, linking) that keep only one core busy.
+    Two builds overlap because each has phases (big packages, linking) that keep only one core busy.
     """
     fetched = {build.tool_set.name: threading.Event() for build in missing}
-    # Sets of one module share their packages: built one after the other, each compiles only what is new in it.
+    # Sets of one module share packages: built one after the other, each compiles only packages that are new.
     shared = [build for build in missing if build.shares_module]
     others = [build for build in missing if not build.shares_module]
     with ThreadPoolExecutor(max_workers=3) as pool:
@@ -161,7 +161,7 @@ def _build_all(missing: Sequence[Build], go: Go) -> None:
 
 
 def _alternating(shared: Sequence[Build], others: Sequence[Build]) -> list[ToolSet]:
-    """An order in which neither lane waits for all of the other's code."""
+    """A download order in which neither lane waits for all of the other's code."""
     pairs = itertools.zip_longest(shared, others)
     return [build.tool_set for pair in pairs for build in pair if build]
 
@@ -172,19 +172,19 @@ def _fetch_all(tool_sets: Sequence[ToolSet], fetched: Mapping[str, threading.Eve
             _fetch(tool_set, go)
             fetched[tool_set.name].set()
     finally:
-        # After a failure the builds run into the same trouble and say so themselves.
+        # After a failed download the builds must start too: they fail in the same way and report it.
         for event in fetched.values():
             event.set()
 
 
 def _fetch(tool_set: ToolSet, go: Go) -> None:
-    # Listing loads exactly the packages that will be compiled; `go mod download` would fetch whole clouds' SDKs.
+    # Listing downloads only the modules that will be compiled; `go mod download` would fetch the SDKs of whole clouds.
     flags = [argument for argument in tool_set.arguments() if argument.startswith("-tags=")]
     listing = ["list", "-deps", *flags, "--", *tool_set.programs.values()]
     try:
         go.run(listing, tool_set.module)
     except LabError:
-        # One lost connection must not cost the whole run; a second failure is for the user to see.
+        # One lost connection must not fail the whole run; a second failure is reported.
         go.run(listing, tool_set.module)
 
 
@@ -209,7 +209,7 @@ def _build(tool_set: ToolSet, target: Path, go: Go) -> None:
         for name, script in tool_set.scripts.items():
             _copy_whole(_module_source(script, go), built / name)
         for program in built.iterdir():
-            # Whatever the umask: machines run it as any user.
+            # Any user of a machine must be able to run it, whatever the umask is here.
             program.chmod(0o755)
         built.rename(target)
 
@@ -232,7 +232,7 @@ def _copy_whole(source: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(tool_set: ToolSet) -> Iterator[None]:
-    """Keep a second run from building the same thing at the same time; it waits and then finds it built."""
+    """Keep a second run from building the same set at the same time: it waits and then finds the set built."""
     folder = cache_root() / "tools"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f".{tool_set.name}.lock").open("w") as lock:
@@ -241,7 +241,7 @@ def _locked(tool_set: ToolSet) -> Iterator[None]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Build what is named, or everything, and print name and path of each program."""
+    """Build the named sets, or all of them, and print the name and path of each program."""
     try:
         programs = ensure(arguments or list(SETS))
     except LabError as error:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# On a machine: takes back what the guide's commands have changed; the guide itself has no way back.
+# Runs on a machine and undoes the changes of the guide's commands; the guide itself has no undo.
 set -eu
 rm -f /usr/local/share/ca-certificates/registry.crt /usr/local/share/ca-certificates/registry.key /etc/rancher/k3s/registries.yaml
 rm -rf /etc/ssl/certs

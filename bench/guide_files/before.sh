@@ -1,5 +1,5 @@
 #!/bin/sh
-# On a machine: keeps what the guide's commands change, so that `after.sh` can bring it back.
+# Runs on a machine and saves the files that the guide's commands change, so that `after.sh` can restore them.
 set -eu
 rm -rf /var/tmp/before-guide
 mkdir -p /var/tmp/before-guide

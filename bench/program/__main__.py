@@ -1,7 +1,7 @@
-"""The product's own components for nodes, without certificates to make and without a cluster.
+"""The product's own components for nodes, with given certificates and without a cluster.
 
-The environment's K3S_REGISTRY_BENCH names a JSON file: `nodes` (`name`, `host`, `port`, `hostKey` each), `bundle`
-(PEM), `audit`, `proof` (whether each node also proves itself) and `empty` (whether a few bytes are sent in its place).
+The variable K3S_REGISTRY_BENCH names a JSON file: `nodes` (`name`, `host`, `port`, `hostKey` each), `bundle` (PEM),
+`audit`, `proof` (whether each node also runs the pull proof) and `empty` (whether tiny payloads are sent instead).
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pulumi
 
-from bench import told
+from bench import fixtures
 from components import node_script
 from components.config import Rollout
 from components.nodes import Nodes, NodesArgs
@@ -20,7 +20,7 @@ from components.pull_proof import PullProof, PullProofArgs
 
 
 def _few_bytes(script: str, settings: Mapping[str, str], constants: Mapping[str, str] | None = None) -> str:
-    """In place of settings and script: as short as can be, and different whenever the settings are."""
+    """A tiny payload in place of settings and script, which still changes with the settings."""
     del constants
     text = json.dumps(settings, sort_keys=True).encode()
     return f"{script} {hashlib.sha256(text).hexdigest()[:12]}\n"
@@ -29,8 +29,8 @@ def _few_bytes(script: str, settings: Mapping[str, str], constants: Mapping[str,
 asked = json.loads(Path(os.environ["K3S_REGISTRY_BENCH"]).read_text())
 if asked["empty"]:
     node_script.render = _few_bytes
-nodes = [told.node(node["name"], node["host"], node["hostKey"], node["port"]) for node in asked["nodes"]]
-trust = told.trust(asked["audit"])
+nodes = [fixtures.node(node["name"], node["host"], node["hostKey"], node["port"]) for node in asked["nodes"]]
+trust = fixtures.trust(asked["audit"])
 trusting = Nodes(
     "nodes",
     NodesArgs(

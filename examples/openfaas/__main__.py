@@ -1,4 +1,4 @@
-"""What an OpenFaaS stack takes from the registry's: image prefix, authority, the assurance that nodes can pull."""
+"""An OpenFaaS stack that uses the registry's outputs: image prefix, authority, and the proof that nodes can pull."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ SCHEMA_VERSION = 1
 
 
 def checked(outputs: dict[str, Any]) -> str:
-    """The image prefix, once it is sure that it means what this program takes it for.
+    """The image prefix, after checking the version of the outputs and that every trusted node has pulled.
 
     Raises:
-        pulumi.RunError: the outputs are of another version, or some node cannot pull.
+        pulumi.RunError: the outputs have another version, or a node has not pulled.
 
     """
     if outputs["schemaVersion"] != SCHEMA_VERSION:
@@ -37,7 +37,7 @@ prefix = pulumi.Output.all(
 functions = kubernetes.core.v1.Namespace(
     "functions", metadata=kubernetes.meta.v1.ObjectMetaArgs(name=config.require("namespace"))
 )
-# For builders in pods (BuildKit, kaniko), which look neither at the node's store nor at its hosts file.
+# For builders in pods (BuildKit, kaniko), which read neither the node's trust store nor its hosts file.
 authority = kubernetes.core.v1.ConfigMap(
     "registry-authority",
     metadata=kubernetes.meta.v1.ObjectMetaArgs(name="registry-authority", namespace=functions.metadata.name),

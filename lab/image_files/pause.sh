@@ -1,7 +1,7 @@
 #!/bin/sh
-# Holds a pod's namespaces open and ends at once on SIGTERM, which a bare sleep as process 1 would ignore.
+# Keeps a pod's namespaces alive and ends immediately on SIGTERM, which a bare sleep as process 1 would ignore.
 trap 'exit 0' TERM INT
 while :; do
-    sleep 86400 &
-    wait "$!"
+	sleep 86400 &
+	wait "$!"
 done

@@ -1,1 +1,1 @@
-"""Stand-ins for upstream provider plugins, for machines that cannot download those."""
+"""Stand-ins for upstream's provider plugins, for machines that cannot download those."""

@@ -1,4 +1,4 @@
-"""Serving a stand-in plugin to the engine: the SDK's server with plain error messages, a log and a bounded life."""
+"""Runs a stand-in plugin for the engine: the SDK's server with plain errors and a log; it ends with the engine."""
 
 import asyncio
 import os
@@ -18,16 +18,16 @@ _PARENT_POLL_SECONDS = 1.0
 
 
 class PluginError(Exception):
-    """A failure that the user reads word for word. Any other exception is a defect and keeps its stack trace."""
+    """A failure whose message the user sees unchanged. Any other exception is a defect and keeps its stack trace."""
 
 
 def token(qualified_type: str) -> str:
-    """The type alone, of one that a URN qualifies by the types of all parents, `parent$parent$type`."""
+    """The resource's own type, without the parents' types that a URN puts before it (`parent$parent$type`)."""
     return qualified_type.rpartition("$")[2]
 
 
 class EngineLog:
-    """The engine's log, as seen by one plugin; lines appear at the resource they belong to."""
+    """The engine's log; each line appears at the resource it belongs to."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -56,7 +56,7 @@ class EngineLog:
 
 @final
 class _Servicer(ProviderServicer):
-    """The SDK's servicer; a `PluginError` reaches the engine as its message alone."""
+    """The SDK's servicer; of a `PluginError`, only the message reaches the engine."""
 
 
 def _plain_errors(name: str) -> Callable[..., Awaitable[Any]]:
@@ -66,7 +66,7 @@ def _plain_errors(name: str) -> Callable[..., Awaitable[Any]]:
         try:
             return await inherited(self, request, context)
         except Exception as error:
-            # The SDK raises anew with the stack trace in the text; the original is the context of that.
+            # The SDK raises a new exception whose message contains the stack trace; its context is the original one.
             original = error if isinstance(error, PluginError) else error.__context__
             if isinstance(original, PluginError):
                 await context.abort(grpc.StatusCode.UNKNOWN, str(original))
@@ -123,7 +123,7 @@ async def _serve(
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(port, flush=True)
-    # An engine that was killed sends no farewell, and an orphan would hold its terminal and files for ever.
+    # A killed engine does not stop its plugins, and an orphaned plugin would keep the terminal and files open.
     while await server.wait_for_termination(_PARENT_POLL_SECONDS):  # True: the time is up
         if os.getppid() != parent:
             await server.stop(grace=None)

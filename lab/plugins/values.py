@@ -1,4 +1,4 @@
-"""Provider wire values as plain Python, and back, without losing what is secret or unknown.
+"""Converts provider wire values to plain Python and back, without losing which ones are secret or unknown.
 
 The SDK's `PropertyValue` keeps secretness on each node but hands an unknown value of a preview through as the
 engine's sentinel *string*, and refuses to send one of its own (`Computed`). Plugins here work on plain dicts and lists
@@ -12,7 +12,7 @@ from pulumi.provider.experimental.property_value import Computed, PropertyValue
 from pulumi.runtime.rpc import UNKNOWN as SENTINEL
 
 Path = tuple[str | int, ...]
-"""Where a value lies: map keys and list indexes from the top, e.g. `("spec", "ports", 0, "port")`."""
+"""The position of a value: map keys and list indexes from the top, such as `("spec", "ports", 0, "port")`."""
 
 Plain = Any
 """None, bool, int, float, str, list or dict of these, or `UNKNOWN`."""
@@ -20,7 +20,7 @@ Plain = Any
 
 @final
 class Unknown:
-    """A value that the preview cannot know yet. There is one, `UNKNOWN`; it has no truth value by intent."""
+    """A value that a preview cannot know yet. Its only instance is `UNKNOWN`, which deliberately has no truth value."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
@@ -66,7 +66,7 @@ def plain_value(value: PropertyValue) -> Plain:
 
 
 def secret_paths(values: Mapping[str, PropertyValue]) -> frozenset[Path]:
-    """The outermost paths that are secret; what lies below one is secret with it."""
+    """The outermost secret paths; everything below one is secret too."""
     return frozenset(path for key, value in values.items() for path in _secrets(value, (key,)))
 
 
@@ -86,7 +86,7 @@ def unknown_paths(plain: Plain, path: Path = ()) -> frozenset[Path]:
 
 
 def has_unknown(plain: Plain) -> bool:
-    """Whether anything in `plain` is unknown."""
+    """Whether `plain` contains an unknown value."""
     return plain is UNKNOWN or any(has_unknown(item) for _, item in _children(plain))
 
 

@@ -1,4 +1,4 @@
-"""The benches still run: each at its smallest, for what it says, not for how fast it was."""
+"""The benches still run: the smallest variant of each; its output is checked, its speed is not."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench import fleet, guide, node_bench
+from bench import ansible_guide, fleet, node_bench
 from bench.site import Site
 from lab import needs
 from lab.settings import PROJECT, Lab
@@ -24,7 +24,7 @@ def _lab_or_skip() -> Lab:
 
 @pytest.fixture
 def lab() -> Iterator[Lab]:
-    """A name that only this test's machines have; nothing is left of them whatever the bench does."""
+    """A lab name of this test's own; its machines are removed whatever the bench does."""
     found = _lab_or_skip()
     Site(found).down()
     yield found
@@ -42,7 +42,7 @@ def test_the_node_bench_runs_every_case_and_ends_with_its_ratios(lab: Lab) -> No
 
 @pytest.mark.lab
 @pytest.mark.long
-@pytest.mark.skipif(not guide.has_ansible(), reason="no ansible in .venv-bench; bench/setup.sh gets it")
+@pytest.mark.skipif(not ansible_guide.has_ansible(), reason="no ansible in .venv-bench; bench/setup.sh gets it")
 def test_the_guides_commands_run_and_can_be_taken_back(lab: Lab) -> None:
     done = node_bench.run(lab=lab, sizes=(1,), rounds=1)
     assert re.search(f"guide_first={RATIO} guide_rerun={RATIO}$", done.ratios(1))
@@ -52,10 +52,10 @@ def test_the_guides_commands_run_and_can_be_taken_back(lab: Lab) -> None:
 def test_the_fleet_bench_runs_and_ends_with_its_ratios() -> None:
     done = fleet.run(count=3, rounds=1, settings=False)
     assert re.fullmatch(f"fleet first={RATIO} none={RATIO} change={RATIO}", done.ratios())
-    # Else both payloads are the same one.
+    # Otherwise both payloads would be the same.
     assert done.state_bytes[fleet.FULL] > 2 * done.state_bytes[fleet.EMPTY]
 
 
 def test_the_guides_commands_are_those_of_the_guide() -> None:
-    assert [module for module, _ in guide.COMMANDS] == ["copy", "copy", "shell", "copy", "file", "copy"]
+    assert [module for module, _ in ansible_guide.COMMANDS] == ["copy", "copy", "shell", "copy", "file", "copy"]
     assert (PROJECT / "bench" / "guide_files" / "registries.yaml").read_text().startswith("mirrors:\n")

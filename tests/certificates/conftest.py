@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from lab.engine import Engine
-from tests.stand_ins import engine_with_stand_ins
+from lab.tests.stand_ins import engine_with_stand_ins
 
 from .certificate_stack import CertificateStack, Issued
 

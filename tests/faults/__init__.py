@@ -4,6 +4,6 @@ pytest.register_assert_rewrite(
     "tests.faults.faults",
     "tests.faults.gate",
     "tests.faults.invariants",
-    "tests.faults.patient",
+    "tests.faults.node_under_fault",
     "tests.faults.campaign",
 )

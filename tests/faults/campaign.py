@@ -1,4 +1,4 @@
-"""One kind of fault at many steps of the way round: first apply, other authorities, remove."""
+"""Injects one kind of fault at many steps of a round of runs: first apply, other authorities, remove."""
 
 import itertools
 import logging
@@ -8,30 +8,30 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.faults.faults import Fault, Injection
 from tests.faults.invariants import check_after_the_fault, check_after_the_next_run, check_journal
-from tests.faults.patient import ROUTE, Patient
+from tests.faults.node_under_fault import ROUTE, NodeUnderFault
 from tests.faults.steps import Step
 from tests.faults.tally import Tally
 
 log = logging.getLogger(__name__)
 Round = tuple[Step | None, ...]
-"""A step for each state of ROUTE on the way to which a fault comes; None: the way is gone undisturbed."""
+"""For each state of ROUTE, the step of the run to it that gets the fault, or None for a run without a fault."""
 
 
-def rounds(patient: Patient, fault: Fault, every: int) -> list[Round]:
-    """Every `every`-th step that the fault fits, of each way, joined to rounds."""
-    chosen = [[step for step in patient.steps[state] if fault.fits(step)][every // 2 :: every] for state in ROUTE]
+def rounds(node: NodeUnderFault, fault: Fault, every: int) -> list[Round]:
+    """Every `every`-th step of each run that the fault fits, combined into rounds."""
+    chosen = [[step for step in node.steps[state] if fault.fits(step)][every // 2 :: every] for state in ROUTE]
     return list(itertools.zip_longest(*chosen))
 
 
-def carry_out(ward: Sequence[Patient], fault: Fault, every: int, tally: Tally) -> None:
-    """Put the fault in at every `every`-th step, on all patients side by side."""
+def carry_out(nodes_under_fault: Sequence[NodeUnderFault], fault: Fault, every: int, tally: Tally) -> None:
+    """Inject the fault at every `every`-th step, on all nodes in parallel."""
     waiting: queue.SimpleQueue[Round] = queue.SimpleQueue()
-    planned = rounds(ward[0], fault, every)
+    planned = rounds(nodes_under_fault[0], fault, every)
     log.info("%s at %d steps", fault, sum(step is not None for one in planned for step in one))
     for one in planned:
         waiting.put(one)
 
-    def treat(patient: Patient) -> None:
+    def treat(node: NodeUnderFault) -> None:
         while True:
             try:
                 one = waiting.get_nowait()
@@ -39,30 +39,30 @@ def carry_out(ward: Sequence[Patient], fault: Fault, every: int, tally: Tally) -
                 break
             for state, step in zip(ROUTE, one, strict=True):
                 if step is None:
-                    assert patient.run(state).changed
+                    assert node.run(state).changed
                 else:
-                    _try(patient, fault, step, state, tally)
-        check_journal(patient)
+                    _try(node, fault, step, state, tally)
+        check_journal(node)
 
-    with ThreadPoolExecutor(len(ward)) as pool:
-        for done in [pool.submit(treat, patient) for patient in ward]:
+    with ThreadPoolExecutor(len(nodes_under_fault)) as pool:
+        for done in [pool.submit(treat, node) for node in nodes_under_fault]:
             done.result()
 
 
-def _try(patient: Patient, fault: Fault, step: Step, state: str, tally: Tally) -> None:
+def _try(node: NodeUnderFault, fault: Fault, step: Step, state: str, tally: Tally) -> None:
     before = ROUTE[ROUTE.index(state) - 1]
-    injection = Injection(fault, patient, step)
+    injection = Injection(fault, node, step)
 
     def inject() -> None:
-        outcome, _ = patient.watched_run(state, injection)
+        outcome, _ = node.watched_run(state, injection)
         injection.check(outcome)
         if fault.ends_machine:
-            patient.power_on()
+            node.power_on()
 
     def check() -> None:
-        check_after_the_fault(patient, patient.states[before], patient.states[state])
-        check_after_the_next_run(patient, state)
+        check_after_the_fault(node, node.states[before], node.states[state])
+        check_after_the_next_run(node, state)
 
-    what = f"{patient.machine.name}: {fault.name} on the way from {before} to {state} at [{step}]"
+    what = f"{node.machine.name}: {fault.name} on the way from {before} to {state} at [{step}]"
     if not tally.attempt(what, inject, check):
-        patient.recover(state)
+        node.recover(state)

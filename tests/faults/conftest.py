@@ -1,4 +1,4 @@
-"""Machines to put faults into, and the count of the faults."""
+"""The machines that faults are injected into, and the count of the faults."""
 
 import os
 from collections.abc import Iterator
@@ -10,23 +10,23 @@ from lab.machines import machines
 from lab.settings import Lab
 from tests.faults import interception
 from tests.faults.gate import Gate
-from tests.faults.patient import Patient
+from tests.faults.node_under_fault import NodeUnderFault
 from tests.faults.tally import PROPERTY, Tally
 from tests.node.authority import new_authority
 
 NAME = os.environ.get("K3S_REGISTRY_TEST_LAB", "test")
 KEEP = bool(os.environ.get("K3S_REGISTRY_KEEP_LAB"))
 MACHINES = 2
-"""One for each core that the smallest computer for the lab has."""
+"""One per core of the smallest computer that the lab supports."""
 total = Tally()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--every-step", action="store_true", help="put faults in at every step, not at some of them")
+    parser.addoption("--every-step", action="store_true", help="inject faults at every step instead of some")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is here, and skip it, saying why, where the lab cannot be had."""
+    """Mark the tests in this directory, and skip them with the reason where this computer cannot carry the lab."""
     here = [item for item in items if "faults" in item.path.parent.name]
     lacks = [str(found) for found in needs.lacks()] if here else []
     missing = lacks[0] if lacks else interception.lack()
@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Add up, here or in the process that workers report to."""
+    """Add up the counts, in this process or in the one that workers report to."""
     if report.when == "teardown":
         for name, count in report.user_properties:
             if name == PROPERTY:
@@ -48,39 +48,39 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Say the result in the very last line."""
+    """Print the result as the very last line."""
     if not hasattr(config, "workerinput"):
         print(f"faults tried={total.tried} survived={total.survived}")  # noqa: T201 the line that `make faults` promises
 
 
 @pytest.fixture(scope="session")
-def ward(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Patient]]:
-    """Nodes that have been through all states once, undisturbed; a test leaves them fresh."""
+def nodes_under_fault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[NodeUnderFault]]:
+    """Nodes that have passed through all states once without faults; every test leaves them in the state `fresh`."""
     lab = Lab(f"{NAME}faults"[:15])
     lifecycle.down(lab)
     authorities = [new_authority(f"Registry CA {name}") for name in ("one", "two", "three")]
     states = {"two": tuple(authorities[:2]), "rotated": (authorities[2],)}
     folder = tmp_path_factory.mktemp("faults")
-    patients: list[Patient] = []
+    found: list[NodeUnderFault] = []
     try:
         lifecycle.up(lab, count=MACHINES, bare=True)
         for machine in machines(lab):
-            patient = Patient(machine, Gate(machine), states, folder / machine.name)
-            patients.append(patient)
-            patient.furnish()
-            patient.gate.open()
-            patient.learn()
-        yield patients
+            node = NodeUnderFault(machine, Gate(machine), states, folder / machine.name)
+            found.append(node)
+            node.furnish()
+            node.gate.open()
+            node.learn()
+        yield found
     finally:
-        for patient in patients:
-            patient.gate.close()
+        for node in found:
+            node.gate.close()
         if not KEEP:
             lifecycle.down(lab)
 
 
 @pytest.fixture
 def every_step(request: pytest.FixtureRequest) -> bool:
-    # The option is unknown where pytest was not told to look here alone.
+    # pytest knows the option only when it is called with this directory alone.
     return bool(request.config.getoption("--every-step", default=False))
 
 

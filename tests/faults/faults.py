@@ -1,4 +1,4 @@
-"""The faults that are put in at one step of a run."""
+"""The faults that can be injected at one step of a run."""
 
 import contextlib
 import errno
@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.faults.gate import connections_above, ended_by
-from tests.faults.patient import Outcome, Patient
+from tests.faults.node_under_fault import NodeUnderFault, Outcome
 from tests.faults.steps import CHANGES, TAKES_ROOM, Doing, Step, ancestors, process
 
 GONE = 255
 """ssh(1): the connection ended before the command did."""
 MEMORY = ("/tmp/", "/run/")  # noqa: S108 recognised, not written
-"""File systems in memory, which a bad disk does not make read-only."""
+"""File systems in memory, which do not become read-only when a disk fails."""
 
 
 @dataclass(frozen=True)
@@ -22,16 +22,16 @@ class Fault:
     """A kind of fault."""
 
     name: str
-    strikes: Callable[[Patient, Doing], int]
-    """Carries it out at a step that is held; the error that the step shall fail with."""
+    strikes: Callable[[NodeUnderFault, Doing], int]
+    """Carries the fault out while a step is held; returns the error with which the step must fail."""
     fits: Callable[[Step], bool] = lambda _: True
-    """Whether it can come at a step at all."""
+    """Whether the fault can happen at a given step."""
     status: int | None = None
-    """How the client must have ended; None: it must only not end well."""
+    """The client's required exit status; None means any failure."""
     lasts: bool = False
-    """Whether it also strikes at every later step that it fits."""
+    """Whether the fault also happens at every later step that it fits."""
     may_end_well: bool = False
-    """Whether the script may be able to do without the step."""
+    """Whether the script may succeed without the step."""
     ends_machine: bool = False
 
     def __str__(self) -> str:
@@ -40,22 +40,22 @@ class Fault:
 
 @dataclass
 class Injection:
-    """A fault on its way to one step."""
+    """A fault that is to happen at one step."""
 
     fault: Fault
-    patient: Patient
+    node: NodeUnderFault
     step: Step
     has_struck: bool = False
 
     def __call__(self, doing: Doing) -> int:
-        """Strike when the step has come."""
+        """Carry the fault out when the run reaches the step."""
         if self.has_struck:
             again = self.fault.lasts and self.fault.fits(doing.step)
-            return self.fault.strikes(self.patient, doing) if again else 0
+            return self.fault.strikes(self.node, doing) if again else 0
         if doing.step != self.step:
             return 0
         self.has_struck = True
-        return self.fault.strikes(self.patient, doing)
+        return self.fault.strikes(self.node, doing)
 
     def check(self, outcome: Outcome) -> None:
         """Fail when the fault has not happened.
@@ -67,7 +67,7 @@ class Injection:
         if self.fault.may_end_well:
             if outcome.status != 0:
                 assert outcome.stdout == "", outcome
-                assert outcome.stderr.startswith(f"node {self.patient.machine.name}: "), outcome
+                assert outcome.stderr.startswith(f"node {self.node.machine.name}: "), outcome
                 assert outcome.stderr.count("\n") == 1, outcome
         elif self.fault.status is None:
             assert outcome.status != 0, outcome
@@ -77,20 +77,20 @@ class Injection:
 
 def _kill(pids: list[int]) -> None:
     for pid in pids:
-        # One that its parent's end has ended.
+        # The end of its parent has already ended it.
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     for pid in pids:
         ended_by(pid)
 
 
-def _kill_shell(_: Patient, doing: Doing) -> int:
+def _kill_shell(_: NodeUnderFault, doing: Doing) -> int:
     _kill([doing.shell])
     return 0
 
 
-def _kill_session(_: Patient, doing: Doing) -> int:
-    # From the step upwards: the shell must not see its child die and go on.
+def _kill_session(_: NodeUnderFault, doing: Doing) -> int:
+    # The step's process is killed before the shell, which would otherwise see its child die and continue.
     chain = ancestors(doing.pid)
     above = ancestors(doing.shell)
     connection = connections_above(doing.shell)
@@ -98,14 +98,14 @@ def _kill_session(_: Patient, doing: Doing) -> int:
     return 0
 
 
-def _cut(_: Patient, doing: Doing) -> int:
+def _cut(_: NodeUnderFault, doing: Doing) -> int:
     _kill(connections_above(doing.shell))
     assert process(doing.shell, "cmdline"), "the script ended with its connection, before it was let go on"
     return 0
 
 
-def _pull_the_plug(patient: Patient, _: Doing) -> int:
-    patient.machine.kill()
+def _pull_the_plug(node: NodeUnderFault, _: Doing) -> int:
+    node.machine.kill()
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A machine's own sshd behind a gate: each step of a script that it runs passes there, where a fault can be put in."""
+"""A second sshd on a machine that holds each step of a script, so that a test can inject a fault there."""
 
 import contextlib
 import os
@@ -15,40 +15,40 @@ from pathlib import Path
 
 from lab import network
 from lab.machines import Machine
+from lab.tests.waiting import wait_until
 from tests.faults import steps
 from tests.faults.interception import Held, answer, held_calls
 from tests.faults.steps import Doing, OnStep, Step
-from tests.waiting import wait_until
 
 PORT = 2222
 KEEP = -1
-"""Instead of an error: the step waits until it is released."""
+"""Returned instead of an error: the step waits until it is released."""
 HERE = Path(__file__).parent
 SSHD = ("/usr/sbin/sshd", "-D", "-p", str(PORT), "-o", "PidFile=none")
 
 
 @dataclass
 class Watch:
-    """What is done at each step, and what has been seen of it."""
+    """The action at each step of a script, and the processes seen."""
 
     on_step: OnStep
     steps: list[Step] = field(default_factory=list)
     pids: set[int] = field(default_factory=set)
-    """Processes of the script."""
+    """The processes of the script."""
     arguments: list[tuple[str, ...]] = field(default_factory=list)
-    """Of every program that it started."""
+    """The arguments of every program that it started."""
     turns: Counter[tuple[int, str, str, tuple[str, ...]]] = field(default_factory=Counter)
     failures: list[Exception] = field(default_factory=list)
     kept: list[Held] = field(default_factory=list)
-    """Steps that wait for `Gate.release`."""
+    """The steps that wait for `Gate.release`."""
 
     def is_over(self) -> bool:
-        """Whether no process of the script lives any more."""
+        """Whether every process of the script has ended."""
         return not any(steps.process(pid, "cmdline") for pid in tuple(self.pids))
 
 
 class Gate:
-    """The gate of one machine; it goes with the machine's power and must be opened again then."""
+    """The gate of one machine; it ends when the machine does and must then be opened again."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -59,12 +59,20 @@ class Gate:
         self._listener = -1
 
     def open(self) -> None:
-        """Start the sshd on PORT and wait until it answers; the machine must run."""
+        """Start the sshd on PORT and wait until it answers; requires a running machine."""
         leader = self.machine.leader()
         assert leader is not None, f"{self.machine.name} does not run"
         ours, theirs = socket.socketpair()
         groups = [str(folder / "supervisor") for folder in self.machine.group.folders()]
-        command = [sys.executable, str(HERE / "held_sshd.py"), str(leader), str(theirs.fileno()), *groups, "--", *SSHD]
+        command = [
+            sys.executable,
+            str(HERE / "intercepted_sshd.py"),
+            str(leader),
+            str(theirs.fileno()),
+            *groups,
+            "--",
+            *SSHD,
+        ]
         environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
         with ours, theirs:
             subprocess.run(
@@ -80,7 +88,7 @@ class Gate:
         )
 
     def close(self) -> None:
-        """End the sshd, if it runs, and what watches it."""
+        """End the sshd, if it runs, and the thread that watches it."""
         if self._sshd:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._sshd, signal.SIGKILL)
@@ -91,7 +99,7 @@ class Gate:
 
     @contextlib.contextmanager
     def watched(self, on_step: OnStep) -> Iterator[Watch]:
-        """Within the block each step of a script goes through `on_step`.
+        """Call `on_step` for each step of a script while the block runs.
 
         It may end processes, and says the error that the step shall fail with: 0 for none, KEEP to keep it waiting.
         """
@@ -107,7 +115,7 @@ class Gate:
             raise watch.failures[0]
 
     def release(self, watch: Watch) -> None:
-        """Let the steps go on that were kept waiting."""
+        """Let the waiting steps continue."""
         while watch.kept:
             answer(self._listener, watch.kept.pop())
 
@@ -146,13 +154,13 @@ class Gate:
 
 
 def connections_above(shell: int) -> list[int]:
-    """The sshd processes that carry the connection which a script came through, without the one that listens."""
+    """The sshd processes of the connection that runs a script, without the listening one."""
     daemons = [pid for pid in steps.ancestors(shell) if steps.process(pid, "comm").strip() == b"sshd"]
     return daemons[:-1]
 
 
 def ended_by(pid: int) -> None:
-    """Wait until a process that was sent SIGKILL is gone.
+    """Wait until a process that was sent SIGKILL has ended.
 
     Raises:
         AssertionError: it is not within 10 s.

@@ -1,4 +1,4 @@
-"""System calls that change a disk or start a program, held by the kernel until a supervisor has let them go on.
+"""Holds system calls that change a disk or start a program until a supervisor lets them continue.
 
 seccomp(2)'s user notification: a filter on a process and all that it starts stops each such call before it happens.
 The supervisor may let it go on, make it fail with an error of its choice, or end processes while it is held: so a fault
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 ARCHITECTURES: Final = {"x86_64": (0xC000003E, 317, 0), "aarch64": (0xC00000B7, 277, 1)}
-"""Name -> (AUDIT_ARCH, number of seccomp(2), column in CALLS)."""
+"""Machine name -> (AUDIT_ARCH, number of seccomp(2), column in CALLS)."""
 
 OPENAT: Final = "openat"
 # Paths are given as the argument that holds the folder's descriptor (None: the current folder) and that of the name;
@@ -67,7 +67,7 @@ _GO_ON = 1
 
 
 def lack() -> str | None:
-    """Why this computer cannot hold calls, or None."""
+    """The reason why this computer cannot hold calls, or None."""
     if platform.machine() not in ARCHITECTURES:
         return f"calls are held on {' and '.join(ARCHITECTURES)} only, not on {platform.machine()}"
     release = tuple(int(number) for number in re.findall(r"\d+", platform.release())[:2])
@@ -100,7 +100,7 @@ def _program() -> bytes:
 
 
 def install() -> int:
-    """Put the filter on this process for good; the descriptor by which a supervisor listens.
+    """Install the filter on this process permanently and return the descriptor on which a supervisor listens.
 
     Raises:
         OSError: the kernel has no such notifications (they came with Linux 5.19), or this process lacks CAP_SYS_ADMIN.
@@ -122,13 +122,13 @@ class Held:
 
     number: int
     pid: int
-    """As this computer counts, whatever PID namespace the process is in."""
+    """The process number as the host sees it, whatever PID namespace the process is in."""
     call: str
     arguments: tuple[int, ...]
 
 
 def held_calls(listener: int) -> Iterator[Held]:
-    """Every call that the filter stops, until the last process under it has ended; each must be answered."""
+    """Every call that the filter holds, until the last filtered process has ended; each must be answered."""
     numbers = _numbers()
     poll = select.poll()
     poll.register(listener, select.POLLIN)
@@ -149,7 +149,7 @@ def held_calls(listener: int) -> Iterator[Held]:
 
 
 def answer(listener: int, held: Held, error: int = 0) -> bool:
-    """Let a call go on, or fail with `error` instead; False when its process has ended meanwhile."""
+    """Let a call continue, or fail with `error` instead; returns False if its process has ended meanwhile."""
     response = bytearray(_RESPONSE.pack(held.number, 0, -error, 0 if error else _GO_ON))
     try:
         fcntl.ioctl(listener, _ANSWER, response)

@@ -1,4 +1,4 @@
-"""What lies where the program writes on a machine, seen from outside: bytes, modes, owners, links, folders."""
+"""Snapshots of the places where the program writes on a machine: bytes, modes, owners, links and directories."""
 
 import os
 import shutil
@@ -14,27 +14,27 @@ PLACES = ("/etc", "/usr/local/share", "/var/lib/rancher/k3s/agent/etc")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file, link or folder."""
+    """A file, link or directory."""
 
     mode: int
     uid: int
     gid: int
     content: bytes | str | None
-    """Bytes of a file, target of a link."""
+    """The bytes of a file, or the target of a link."""
 
 
 Snapshot = Mapping[str, Entry]
 
 
 def inside(machine: Machine, name: str) -> Path:
-    """Where this computer finds a file as the running machine itself sees it, with what is mounted there."""
+    """The host's path to a file as the running machine sees it, with its mounts."""
     leader = machine.leader()
     assert leader is not None, f"{machine.name} does not run"
     return Path(f"/proc/{leader}/root") / name.lstrip("/")
 
 
 def entries(machine: Machine) -> Iterator[tuple[str, Path]]:
-    """All below PLACES: its name on the machine, and where this computer finds it."""
+    """Everything below PLACES: its name on the machine, and the host's path to it."""
     for place in PLACES:
         top = inside(machine, place)
         for parent, folders, files in os.walk(top):
@@ -44,7 +44,7 @@ def entries(machine: Machine) -> Iterator[tuple[str, Path]]:
 
 
 def snapshot(machine: Machine) -> dict[str, Entry]:
-    """Everything below PLACES."""
+    """The snapshot of everything below PLACES."""
     return {name: _entry(path) for name, path in entries(machine)}
 
 
@@ -59,17 +59,17 @@ def _entry(path: Path) -> Entry:
 
 
 def identities(machine: Machine) -> dict[str, tuple[int, int]]:
-    """Number and time of each file, so that one written again shows though its bytes are the same."""
+    """The inode number and time of each file, which reveal a rewrite with the same bytes."""
     return {name: (path.lstat().st_ino, path.lstat().st_mtime_ns) for name, path in entries(machine)}
 
 
 def differences(before: Snapshot, after: Snapshot) -> list[str]:
-    """Names that came, went or changed."""
+    """The names that were added, removed or changed."""
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
 def restore(machine: Machine, wanted: Snapshot) -> None:
-    """Put everything back to a former snapshot."""
+    """Restore everything to an earlier snapshot."""
     now = snapshot(machine)
     for name in sorted(differences(wanted, now), reverse=True):
         path = inside(machine, name)

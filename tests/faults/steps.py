@@ -1,4 +1,4 @@
-"""Steps of a script: each program that it starts and each call by which it changes a file, under a name that lasts."""
+"""The steps of a script: each program that it starts and each call that changes a file, under a stable name."""
 
 import os
 import re
@@ -22,7 +22,7 @@ PAGE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The `turn`-th time that a run of the script did this."""
+    """One step: the `turn`-th time that a run of the script performed this call."""
 
     program: str
     call: str
@@ -35,17 +35,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """A step while it is held: who does it, and the shell that runs the script."""
+    """A step while it is held: its process, and the shell that runs the script."""
 
     step: Step
     pid: int
     shell: int
     arguments: tuple[str, ...]
-    """Of a program that is started."""
+    """The arguments of the program that is started."""
 
 
 def process(pid: int, what: str) -> bytes:
-    """A file of /proc about the process; empty when it has ended."""
+    """The content of a file below /proc/PID; empty if the process has ended."""
     try:
         return Path(f"/proc/{pid}/{what}").read_bytes()
     except OSError:
@@ -53,18 +53,18 @@ def process(pid: int, what: str) -> bytes:
 
 
 def parent(pid: int) -> int:
-    """Its parent's number, 0 when it has ended."""
+    """The process number of its parent, or 0 if it has ended."""
     words = process(pid, "stat").rpartition(b")")[2].split()
     return int(words[1]) if words else 0
 
 
 def is_script(pid: int) -> bool:
-    """Whether it is a shell that reads one of our scripts from its standard input."""
+    """Whether the process is a shell that reads one of the program's scripts from its standard input."""
     return re.fullmatch(rb"sh\0-s\0--\0\w+\0", process(pid, "cmdline")) is not None
 
 
 def ancestors(pid: int) -> list[int]:
-    """The process and those above it."""
+    """The process and its ancestors."""
     found = []
     while pid > 1:
         found.append(pid)
@@ -79,7 +79,7 @@ def script_above(pid: int) -> int | None:
 
 
 def described(held: Held) -> tuple[str, str, tuple[str, ...]] | None:
-    """Program, call and paths of a call, or None where it touches no file that could keep anything."""
+    """The program, name and paths of a call, or None if it touches no file on a disk."""
     if held.call == OPENAT and not held.arguments[2] & MAKES_OR_EMPTIES:
         return None
     paths = tuple(
@@ -97,7 +97,7 @@ def described(held: Held) -> tuple[str, str, tuple[str, ...]] | None:
 
 
 def arguments(held: Held) -> tuple[str, ...]:
-    """The arguments of a program that is about to be started."""
+    """The arguments of the program that is about to start."""
     found: list[str] = []
     place = held.arguments[1]
     while pointer := int.from_bytes(_memory(held.pid, place, 8), "little"):
@@ -107,7 +107,7 @@ def arguments(held: Held) -> tuple[str, ...]:
 
 
 def _lasting(path: str) -> str:
-    """A path without what is made up anew in each run."""
+    """A path without the parts that differ in each run."""
     path = re.sub(r"/tmp/tmp\.\w+", "/tmp/WORK", path)  # noqa: S108 a name is recognised, nothing is written
     path = re.sub(r"/run/k3s-registry\.\d+", "/run/WORK", path)
     return re.sub(r"\.tmp\.\w+", ".tmp.X", path)
@@ -142,7 +142,7 @@ def _memory(pid: int, place: int, size: int) -> bytes:
 
 
 def _text(pid: int, place: int) -> str:
-    """A string of the process's memory; never read across a page that may not be there."""
+    """A string from the process's memory; a read never crosses into a page that may not be mapped."""
     found = b""
     while piece := _memory(pid, place, PAGE - place % PAGE):
         end = piece.find(b"\0")
@@ -154,4 +154,4 @@ def _text(pid: int, place: int) -> str:
 
 
 OnStep = Callable[[Doing], int]
-"""What to do at a step: the error that it shall fail with, or 0 to let it go on."""
+"""Decides about a step: returns the error with which it must fail, or 0 to let it continue."""

@@ -1,4 +1,4 @@
-"""Faults tried and survived: counted as they happen, and added up over all tests."""
+"""Counts the faults tried and survived, per test and over all tests."""
 
 import logging
 import threading
@@ -19,7 +19,7 @@ class Tally:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def attempt(self, what: str, inject: Callable[[], None], check: Callable[[], None]) -> bool:
-        """Put one fault in, then check what must hold; whether it did.
+        """Inject one fault and run the checks; returns whether they all passed.
 
         A fault counts as tried only once `inject` has seen it happen.
         """
@@ -44,10 +44,10 @@ class Tally:
     def _fail(self, text: str) -> None:
         with self._lock:
             self.failures.append(text)
-        # At once: trying every step takes hours.
+        # Failures are logged immediately, since trying every step takes hours.
         log.warning(text)
 
     def check(self) -> None:
-        """Fail the test with all that did not hold, or when nothing was tried at all."""
+        """Fail the test with every failed check, or if no fault was tried at all."""
         assert not self.failures, f"{len(self.failures)} failures\n" + "\n".join(self.failures)
         assert self.tried, "no fault was tried"

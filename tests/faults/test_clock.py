@@ -1,12 +1,12 @@
-"""Certificates that are not valid at the time that a node's clock shows, on a node with a containerd that runs."""
+"""Certificates that are not valid at the time of the node's clock, on a node with a running containerd."""
 
 import datetime as dt
 from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.patient import REGISTRY, Patient
-from tests.faults.pulling import Puller, pulling, registry
+from tests.faults.node_under_fault import REGISTRY, NodeUnderFault
+from tests.faults.pulling_node import Puller, pulling, registry
 from tests.faults.snapshot import snapshot
 from tests.faults.tally import Tally
 
@@ -15,12 +15,12 @@ DAY = dt.timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
-def puller(ward: list[Patient]) -> Iterator[Puller]:
-    patient = ward[1]
-    with pulling(patient) as found:
-        assert patient.run("rotated").changed
+def puller(nodes_under_fault: list[NodeUnderFault]) -> Iterator[Puller]:
+    node = nodes_under_fault[1]
+    with pulling(node) as found:
+        assert node.run("rotated").changed
         yield found
-    patient.recover("fresh")
+    node.recover("fresh")
 
 
 @pytest.mark.parametrize(
@@ -34,13 +34,13 @@ def puller(ward: list[Patient]) -> Iterator[Puller]:
 def test_a_clock_outside_the_certificates_time_is_said_and_heals_with_the_certificate(
     puller: Puller, tally: Tally, start: dt.datetime, end: dt.datetime, says: str
 ) -> None:
-    patient = puller.patient
-    trusted = patient.authorities["rotated"]
-    before = snapshot(patient.machine)
+    node = puller.node
+    trusted = node.authorities["rotated"]
+    before = snapshot(node.machine)
     said: list[str] = []
 
     def inject() -> None:
-        with registry(patient, trusted[0], start, end):
+        with registry(node, trusted[0], start, end):
             pulled = puller.pull(f"{REGISTRY}/any:latest")
             assert pulled.returncode == 1
             assert "certificate has expired or is not yet valid" in pulled.stdout + pulled.stderr
@@ -51,14 +51,14 @@ def test_a_clock_outside_the_certificates_time_is_said_and_heals_with_the_certif
     def check() -> None:
         assert says in said[0], said
         assert said[0].count("\n") == 1
-        assert snapshot(patient.machine) == before
-        with registry(patient, trusted[0], NOW - DAY, NOW + 30 * DAY):
+        assert snapshot(node.machine) == before
+        with registry(node, trusted[0], NOW - DAY, NOW + 30 * DAY):
             healed = puller.proof(trusted, says)
             assert (healed.status, healed.stderr) == (0, ""), healed
             again = puller.proof(trusted, says)
             assert again.stdout == healed.stdout.replace('"pushed":true', '"pushed":false')
-        assert not patient.run("rotated").changed
-        assert snapshot(patient.machine) == before
+        assert not node.run("rotated").changed
+        assert snapshot(node.machine) == before
 
     tally.attempt(f"a certificate of {start:%F} to {end:%F}", inject, check)
     tally.check()

@@ -1,97 +1,18 @@
-"""Machines and clusters for tests: started when the first test asks, taken down after the last."""
-
-import os
-from collections.abc import Iterator
-from pathlib import Path
+"""The program's stack on the lab that all tests share."""
 
 import pytest
 
-from lab import lifecycle, needs
 from lab.deployment import STACK
 from lab.engine import Engine
-from lab.machines import Machine, machines
-from lab.settings import Lab, MachineName
+from lab.settings import Lab
 
 from .deployed import Deployed
 from .program import Program
 
-HERE = Path(__file__).parent
-# Another name lets two checkouts on one computer test at the same time.
-NAME = os.environ.get("K3S_REGISTRY_TEST_LAB", "test")
-KEEP = bool(os.environ.get("K3S_REGISTRY_KEEP_LAB"))
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs the lab, and skip it, saying why, where the lab cannot be had."""
-    # The folders below need no machines and say themselves what they need.
-    ours = [item for item in items if item.path.parent == HERE]
-    lacks = needs.lacks() if ours else []
-    for item in ours:
-        item.add_marker(pytest.mark.lab)
-        if lacks:
-            item.add_marker(pytest.mark.skip(reason=f"this computer cannot carry the lab: {lacks[0]}"))
-
-
-@pytest.fixture(scope="session")
-def kernel_settings_before() -> dict[Path, str]:
-    """What the kubelet would change on this computer, were it let, as it was before a kubelet ran."""
-    return {path: path.read_text() for path in map(Path, ("/proc/sys/vm/overcommit_memory", "/proc/sys/kernel/panic"))}
-
-
-@pytest.fixture(scope="session")
-def lab(kernel_settings_before: dict[Path, str]) -> Iterator[Lab]:
-    """A lab of three machines with their cluster, shared by all tests; a test leaves it as it found it."""
-    del kernel_settings_before  # must have been read
-    found = Lab(NAME)
-    try:
-        lifecycle.up(found, count=3)
-        yield found
-    finally:
-        if not KEEP:
-            lifecycle.down(found)
-
-
-@pytest.fixture
-def control01(lab: Lab) -> Machine:
-    return Machine(lab, MachineName.parse("control01"))
-
-
-@pytest.fixture
-def cube01(lab: Lab) -> Machine:
-    return Machine(lab, MachineName.parse("cube01"))
-
-
-@pytest.fixture
-def fleeting_lab() -> Iterator[Lab]:
-    """A lab for one test to take down in its own way."""
-    lab = Lab(f"{NAME[:10]}fleet")
-    lifecycle.down(lab)
-    yield lab
-    lifecycle.down(lab)
-
-
-@pytest.fixture(scope="module")
-def bare_lab() -> Iterator[Lab]:
-    """Two machines without Kubernetes, for one file's tests, which may do with them what they like."""
-    found = Lab(f"{NAME}bare"[:15])
-    lifecycle.down(found)
-    try:
-        lifecycle.up(found, count=2, bare=True)
-        yield found
-    finally:
-        lifecycle.down(found)
-
-
-@pytest.fixture
-def bare_machines(bare_lab: Lab) -> list[Machine]:
-    """The bare lab's machines, put back to work if the last test ended one."""
-    lifecycle.up(bare_lab, count=2, bare=True)
-    return machines(bare_lab)
-
 
 @pytest.fixture(scope="session")
 def deployed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
-    """The program's stack on the lab, brought about once; every test leaves it as the committed stack file says."""
+    """The program's stack on the lab, deployed once; every test restores the state of the committed stack file."""
     engine = Engine.of(lab)
     engine.ensure_stack(STACK)
     engine.install_plugins()

@@ -1,4 +1,4 @@
-"""The program deployed on the test lab, and what its users do with the registry."""
+"""The program deployed on the test lab, and its users' actions: pushing, pulling, running pods."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from lab import images, lifecycle, pki
 from lab.base_tree import ensure_base_tree
 from lab.machines import Machine
 from lab.settings import MachineName
-from tests.waiting import wait_until
+from lab.tests.waiting import wait_until
 
 from .node_files import snapshot
 from .program import Program, only
@@ -21,25 +21,25 @@ NODES_SECONDS = 90
 
 
 def units(machine: Machine) -> str:
-    """When the machine's K3s unit was started, or started last."""
+    """The start time of the machine's K3s unit."""
     unit = "k3s" if machine.place.is_server else "k3s-agent"
     return machine.run(["systemctl", "show", unit, "-p", "ExecMainStartTimestampMonotonic,NRestarts"]).stdout
 
 
 @dataclass
 class Deployed:
-    """One deployment that all tests share; each leaves it as the committed stack file says."""
+    """One deployment that all tests share; each restores the state of the committed stack file."""
 
     program: Program
     folder: Path
     refused: dict[str, str] = field(default_factory=dict)
-    """What a pull said on each node before the program ran there."""
+    """The output of a pull on each node before the program ran there."""
     files_before: dict[str, dict[str, str]] = field(default_factory=dict)
     unit_starts_before: dict[str, str] = field(default_factory=dict)
     unit_starts_after: dict[str, str] = field(default_factory=dict)
 
     def bring_about(self) -> None:
-        """The first `up`, with one node and then with all, and how things were before it."""
+        """Run the first `up`, with one node and then with all, and record the state before it."""
         machines = self.program.machines
         self.files_before = {name: snapshot(machine) for name, machine in machines.items()}
         self.unit_starts_before = self.unit_starts()
@@ -51,7 +51,7 @@ class Deployed:
         self.program.note_private_keys()
 
     def _pull_by_hand(self, machine: Machine) -> str:
-        """A pull on a node that resolves the name and knows nothing else: what it said."""
+        """The output of a pull on a node that can resolve the registry's name but does not trust it."""
         hosts = machine.path("/etc/hosts").read_text()
         machine.write("/etc/hosts", hosts + "10.77.0.202 registry.cube.local\n")
         reference = "registry.cube.local:5000/k3s-registry/pull-proof@sha256:" + "0" * 64
@@ -60,22 +60,22 @@ class Deployed:
         return said.stdout + said.stderr
 
     def unit_starts(self) -> dict[str, str]:
-        """Start of each K3s unit."""
+        """The start time of each K3s unit."""
         return {name: units(machine) for name, machine in self.program.machines.items()}
 
     def ssh_logs(self) -> dict[str, str]:
-        """Everything each machine's sshd has logged."""
+        """The whole log of each machine's sshd."""
         return {
             name: machine.run(["journalctl", "--no-pager", "-o", "short-monotonic", "-u", "ssh"]).stdout
             for name, machine in self.program.machines.items()
         }
 
     def planned(self, config: Path) -> dict[str, str]:
-        """What a preview would do to resources of providers."""
+        """The steps of a preview that concern resources of providers."""
         return self.program.planned(config)
 
     def proved_digests(self) -> dict[str, str]:
-        """What each proof in the state reported; outputs are not, after a run that failed."""
+        """The report of each proof in the state; the stack's outputs are missing after a failed run."""
         resources = json.loads(self.program.run("stack", "export").text)["deployment"]["resources"]
         proofs = {
             r["urn"].rpartition("::")[2]: r["outputs"] for r in resources if r["urn"].endswith("-proof") and r.get("id")
@@ -84,20 +84,20 @@ class Deployed:
 
     @staticmethod
     def new_node(name: str) -> dict[str, Any]:
-        """How a machine of the lab stands in the configuration."""
+        """The entry of a machine of the lab in the configuration."""
         place = MachineName.parse(name)
         return {"host": place.address, "hostKey": pki.host_key_line(place)}
 
     def add_machine(self, name: str) -> None:
-        """One more machine in the cluster."""
+        """Add a machine to the cluster."""
         lifecycle.up(self.program.lab, count=MachineName.parse(name).index + 1)
 
     def remove_machine(self, name: str) -> None:
-        """One machine fewer."""
+        """Remove a machine from the cluster."""
         lifecycle.remove_machine(self.program.lab, name)
 
     def wait_for_nodes(self) -> None:
-        """Wait until the API answers, every node is Ready with a containerd that answers, and so is the registry."""
+        """Wait until the API answers, every node is Ready, every containerd answers, and the registry is ready."""
         wait_until(self._ready, NODES_SECONDS, "every node ready and the registry available")
 
     def _ready(self) -> bool:
@@ -115,7 +115,7 @@ class Deployed:
             return False
 
     def push(self, repository: str) -> str:
-        """Push a small image that can run, from the LAN, with the stack's authority; its name for a pod."""
+        """Push a small runnable image from the LAN, trusting the stack's authority; returns its reference for a pod."""
         registry = self.program.registry()
         certificates = self.folder / CA_FOLDER
         certificates.mkdir(exist_ok=True)
@@ -137,7 +137,7 @@ class Deployed:
         return f"{registry.host}:{registry.port}/{repository}:latest"
 
     def run_pod(self, node: str, image: str) -> str:
-        """Run a pod of that image on that node, pulled anew; what it printed."""
+        """Run a pod of the image on the node, which pulls it first; returns the pod's output."""
         name = f"hello-{node}"
         pod = {
             "apiVersion": "v1",

@@ -1,4 +1,4 @@
-"""`pulumi up` cut off in the middle of a step, by its own signals or by force."""
+"""Interrupts `pulumi up` in the middle of a step, gracefully or with SIGKILL."""
 
 import signal
 import subprocess
@@ -12,7 +12,7 @@ SECONDS = 120
 
 
 def up_cut_off(program: Program, config: Path, at: str, by: signal.Signals) -> str:
-    """Run `up` until a line of its output holds `at`, then send the signal `by`; what it had printed.
+    """Run `up` until a line of its output contains `at`, then send the signal `by`; returns the output so far.
 
     After SIGKILL the lock is given up, as a user would do by `pulumi cancel`.
     """

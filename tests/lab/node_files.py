@@ -1,4 +1,4 @@
-"""What lies on a machine's disk, seen from outside: to compare before with after, and to search for secrets."""
+"""The files on a machine's disk, read from the host: snapshots to compare, and a search for secrets."""
 
 import contextlib
 import hashlib
@@ -10,14 +10,14 @@ from pathlib import Path
 from lab.machines import Machine
 
 MANAGED = ("/etc", "/usr/local/share", "/var/lib/rancher/k3s/agent/etc", "/root", "/home", "/opt")
-"""Where the program might write."""
+"""The directories that the program might write to."""
 ENTIRE = ("/etc", "/usr/local/share", "/usr/local/etc", "/root", "/home", "/opt", "/tmp", "/var")  # noqa: S108 - looked into, not written
 KUBERNETES_OWN = "/var/lib/rancher/k3s/server/db"
-"""etcd, which holds every Secret of the cluster: that is Kubernetes' own store, not a file of ours."""
+"""The data of etcd, which holds every Secret of the cluster: Kubernetes writes it, not the program."""
 
 
 def walk(machine: Machine, folders: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
-    """Every file and link below the folders: its name on the machine, and where the host finds it."""
+    """Every file and link below the directories: its name on the machine, and the host's path to it."""
     for folder in folders:
         top = machine.path(folder)
         for parent, _, names in os.walk(top):
@@ -49,12 +49,12 @@ def _described(path: Path) -> str:
 
 
 def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
-    """Names that came, went or changed."""
+    """The names that were added, removed or changed."""
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
 def containing(machine: Machine, needles: Iterable[bytes]) -> list[str]:
-    """Names of the files on the machine's disk that hold one of the needles."""
+    """The names of the files on the machine's disk that contain one of the needles."""
     found: list[str] = []
     for name, path in walk(machine, ENTIRE):
         if name.startswith(KUBERNETES_OWN):

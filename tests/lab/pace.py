@@ -1,4 +1,4 @@
-"""Whether a run was as quick as promised, on a computer that may be doing other things as well."""
+"""Checks that a run was as fast as promised, on a computer that may be running other work."""
 
 import os
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Pace:
-    """The seconds that a preview without changes takes just now: it starts what every run starts."""
+    """The seconds that a preview without changes takes now: it starts the same processes as every run."""
 
     floor: float
 

@@ -1,4 +1,4 @@
-"""Text by which a private key of the stack is told wherever it may have come to."""
+"""Strings that reveal a private key of the stack wherever it may have been copied."""
 
 import base64
 import re
@@ -16,7 +16,7 @@ def needles_by_key(state: str) -> dict[int, set[bytes]]:
 
     Base64 is how a Kubernetes Secret carries it. The keys are named by their secret number.
     """
-    # The state quotes what was quoted before: one line break may be written with one or two backslashes.
+    # The state quotes strings that are already quoted, so a line break may be written with one or two backslashes.
     text = state.replace("\\\\n", "\n").replace("\\n", "\n")
     found: dict[int, set[bytes]] = {}
     for pem in set(PEM.findall(text)):
@@ -31,7 +31,7 @@ def needles_by_key(state: str) -> dict[int, set[bytes]]:
 
 
 def _telling_lines(pem: str, secret: bytes) -> set[bytes]:
-    """Lines that hold a good part of the secret number: the others may hold the public key, which is everywhere."""
+    """The lines with a large part of the secret number; other lines may contain the public key, which is no secret."""
     parts = [secret[start : start + SECRET_PART_BYTES] for start in range(len(secret) - SECRET_PART_BYTES + 1)]
     return {
         line.encode()

@@ -24,7 +24,7 @@ PREFIX = "k3s-registry:"
 
 @dataclass(frozen=True)
 class Result:
-    """How one run of the CLI went."""
+    """The result of one run of the CLI."""
 
     status: int
     text: str
@@ -33,17 +33,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Program:
-    """Runs `pulumi` for the lab's stack and keeps everything it ever printed."""
+    """Runs `pulumi` for the lab's stack and keeps all its output."""
 
     lab: Lab
     engine: Engine
     folder: Path
     printed: list[str] = field(default_factory=list)
     private_keys: dict[int, set[bytes]] = field(default_factory=dict)
-    """What tells each private key that the stack ever had, by the key's secret number."""
+    """The strings that reveal each private key the stack ever had, by the key's secret number."""
 
     def configuration(self, change: Callable[[dict[str, Any]], object] | None = None) -> Path:
-        """A stack file: the committed one, its keys without prefix changed by `change`."""
+        """Write a copy of the committed stack file, changed by `change`, which sees the keys without prefix."""
         document = yaml.safe_load((PROJECT / f"Pulumi.{STACK}.yaml").read_text())
         keys = {name.removeprefix(PREFIX): copy.deepcopy(value) for name, value in document["config"].items()}
         if change is not None:
@@ -61,7 +61,7 @@ class Program:
         project: Path = PROJECT,
         environment: Mapping[str, str] | None = None,
     ) -> Result:
-        """One CLI run on the lab's stack; fails the test when the exit status is not the expected one."""
+        """Run the CLI on the lab's stack; fails the test if the exit status is not the expected one."""
         if args[0] == "destroy":
             self.note_private_keys()
         chosen = ["--config-file", str(config)] if config else []
@@ -81,14 +81,14 @@ class Program:
         )
 
     def note_private_keys(self) -> None:
-        """Remember by what the keys of the present state are told; for when they are about to go."""
-        # Not by `run`: what this prints is no output of the program's.
+        """Store the strings that reveal the current state's keys, before those are replaced."""
+        # This does not use `run`, since an exported state is no output of the program.
         exported = self._engine_run("stack", "export", "--show-secrets")
         assert exported.returncode == 0, exported.stderr
         self.private_keys.update(needles_by_key(exported.stdout))
 
     def pace(self) -> Pace:
-        """How fast a run is just now that starts the same processes as `up` and changes nothing."""
+        """Measure how fast a run is now that starts the same processes as `up` and changes nothing."""
         return Pace(self.run("preview").seconds)
 
     def up(
@@ -98,22 +98,22 @@ class Program:
         expect: int | None = 0,
         environment: Mapping[str, str] | None = None,
     ) -> Result:
-        """`pulumi up` without a preview before it."""
+        """Run `pulumi up` without a preview."""
         return self.run("up", "--yes", "--skip-preview", *args, config=config, expect=expect, environment=environment)
 
     def planned(self, config: Path) -> dict[str, str]:
-        """What a preview would do, by resource name; what stays as it is, is left out."""
+        """The steps of a preview by resource name, without unchanged resources."""
         text = self.run("preview", "--json", config=config).text
         steps = json.loads(text[text.index("{") :])["steps"]
         return {step["urn"].rpartition("::")[2]: step["op"] for step in steps if step["op"] != "same"}
 
     def outputs(self) -> dict[str, Any]:
-        """What the stack exports."""
+        """The stack's outputs."""
         exported: dict[str, Any] = json.loads(self.run("stack", "output", "--json").text)
         return exported
 
     def registry(self) -> Registry:
-        """The registry as a client on the LAN knows it."""
+        """The registry as the outputs describe it."""
         return Registry.of(self.outputs())
 
     @property
@@ -122,12 +122,12 @@ class Program:
         return {machine.name: machine for machine in machines(self.lab)}
 
     def kubectl(self, *args: str, stdin: str | None = None) -> str:
-        """`kubectl` on the server; what it printed."""
+        """Run `kubectl` on the server and return its output."""
         return self.machines["control01"].run(["k3s", "kubectl", "--cache-dir=/tmp/kubectl", *args], stdin=stdin).stdout
 
 
 def only(*names: str) -> Callable[[dict[str, Any]], None]:
-    """Keep no other nodes than these."""
+    """A change of the configuration that keeps only these nodes."""
 
     def change(keys: dict[str, Any]) -> None:
         keys["nodes"] = {name: node for name, node in keys["nodes"].items() if name in names}

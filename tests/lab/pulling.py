@@ -1,4 +1,4 @@
-"""A client on every node that pulls one image again and again, as long as a test lasts."""
+"""A client on every node that pulls one image repeatedly during a test."""
 
 import subprocess
 import threading
@@ -15,13 +15,13 @@ PAUSE_SECONDS = 0.3
 
 @dataclass
 class Pulling:
-    """Pulls `image` by digest through each machine's containerd, removing it after each pull; within `with`."""
+    """Pulls `image` by digest with each machine's containerd, removing it after each pull, inside a `with` block."""
 
     machines: Sequence[Machine]
     image: str
     pulls: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
-    """Node, seconds since the begin, and what the pull said."""
+    """The node, the seconds since the start, and the output of each failed pull."""
 
     def __post_init__(self) -> None:
         self._stop = threading.Event()
@@ -52,5 +52,5 @@ class Pulling:
             self.pulls[machine.name] += 1
             if done.returncode:
                 self.failures.append(f"{machine.name} at {started:.1f} s: {done.stdout}{done.stderr}")
-            # Kept, the image would make the next pull ask for nothing but its manifest.
+            # With the image present, the next pull would only request its manifest.
             machine.run(["k3s", "crictl", "rmi", self.image], check=False)

@@ -1,4 +1,4 @@
-"""Whether every node of the cluster is listed, and every listed one is of the cluster."""
+"""Every node of the cluster should be listed, and every listed node should be part of the cluster."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.lab
 
 
 def rename(keys: dict[str, Any]) -> None:
-    """Give a machine a name that the cluster does not know it by."""
+    """List a machine under a name that the cluster does not know."""
     keys["nodes"]["cube09"] = keys["nodes"].pop("cube02")
 
 

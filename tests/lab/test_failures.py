@@ -8,15 +8,15 @@ from .deployed import Deployed
 pytestmark = pytest.mark.lab
 FIGURE_SECONDS = 15
 DIAL_SECONDS = 6
-"""What the committed stack file lets two tries take."""
+"""The seconds that the committed stack file allows for two attempts."""
 PREVIEWS = 4
-"""As many times as long as a preview may the rest of the run take: it reaches nodes and proves them again."""
+"""How many times as long as a preview the rest of the run may take, which visits and proves the nodes again."""
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAIYTmCDS9yBFtUwrIBkpXFNROkADmnmq4xbW1+NUncA"
 
 
 @pytest.fixture(autouse=True)
 def restored(deployed: Deployed) -> Iterator[None]:
-    """Whatever a test has left half done, the next one finds the committed stack."""
+    """Restore the committed stack after each test."""
     yield
     deployed.program.up()
 

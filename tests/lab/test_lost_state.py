@@ -1,4 +1,4 @@
-"""The stack's state is gone, and the authority's key with it; registry, images and nodes are still there."""
+"""The stack's state is lost, and with it the authority's key, while registry, images and nodes still exist."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ CLAIM = "docker-registry/longhorn-docker-registry-pvc"
 
 
 def urn(program: Program, name: str) -> str:
-    """The URN of a resource, as `pulumi stack --show-urns` tells it."""
+    """The URN of a resource, as `pulumi stack --show-urns` prints it."""
     exported = json.loads(program.run("stack", "export").text)["deployment"]["resources"]
     [found] = [entry["urn"] for entry in exported if entry["urn"].endswith(f"::{name}")]
     return str(found)
@@ -25,7 +25,7 @@ def urn(program: Program, name: str) -> str:
 
 @pytest.fixture
 def lost(deployed: Deployed) -> Iterator[Deployed]:
-    """The deployment without its state; afterwards the committed stack, made anew."""
+    """The deployment without its state; afterwards the committed stack is deployed again."""
     yield deployed
     program = deployed.program
     program.run("destroy", "--yes", "--skip-preview")

@@ -1,4 +1,4 @@
-"""The registry elsewhere: what a changed name, port, address or namespace leaves behind, and what it proves."""
+"""The registry moves: a changed name, port, address or namespace leaves nothing behind, and nodes are proved again."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.lab
 
 @pytest.fixture(autouse=True)
 def restored(deployed: Deployed) -> Iterator[None]:
-    """The next test finds the committed stack."""
+    """Restore the committed stack after each test."""
     yield
     deployed.program.up()
 

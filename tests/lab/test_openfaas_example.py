@@ -15,7 +15,7 @@ EXAMPLE = PROJECT / "examples" / "openfaas"
 
 def test_the_consuming_stack_takes_over_what_it_needs(deployed: Deployed, tmp_path: Path) -> None:
     program = deployed.program
-    # A copy, as deep below a virtual environment: making a stack leaves its file in the project's folder.
+    # The test uses a copy, since creating a stack leaves a file in the project's directory.
     project = tmp_path / "examples" / "openfaas"
     shutil.copytree(EXAMPLE, project)
     (tmp_path / ".venv").symlink_to(program.engine.venv)

@@ -1,4 +1,4 @@
-"""The server certificate near its end: issued in the past by the tls plugin's moved clock, renewed by a plain `up`."""
+"""A server certificate near its end, issued in the past by the tls plugin's moved clock, is renewed by a plain `up`."""
 
 from collections.abc import Iterator
 from pathlib import Path

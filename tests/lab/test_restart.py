@@ -1,4 +1,4 @@
-"""A node on which K3s must be restarted: by real systemd, over real SSH, and what comes back when it goes wrong."""
+"""A node on which K3s must be restarted, with real systemd and SSH, and the rollback when the restart fails."""
 
 import json
 import subprocess
@@ -11,12 +11,12 @@ import pytest
 
 from components.node_script import RESTARTING_TRUST, render
 from lab.machines import Machine
-from tests.waiting import wait_until
+from lab.tests.running.ssh_client import ssh_command
+from lab.tests.waiting import wait_until
 
 from .deployed import Deployed, units
 from .node_files import differences, snapshot
 from .program import only
-from .ssh_client import ssh_command
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
 CONFIG = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"
@@ -29,13 +29,13 @@ END_SECONDS = 3 * READY_SECONDS
 FAULTS = {
     "fails": "ExecStart=\nExecStart=/bin/false",
     "hangs": "ExecStartPre=/bin/sleep 600",
-    # systemctl returns 0, K3s runs, its kubelet reports, and is not ready for want of a network.
+    # systemctl returns 0 and K3s runs, but its kubelet reports that it is not ready because it lacks a network.
     "stays not ready": f"ExecStartPre=-/bin/mv {CNI} /run/taken-away",
 }
 
 
 def forget_config_path(machine: Machine) -> None:
-    """As if K3s had been upgraded from a version that named no folder, and not been started since."""
+    """Imitate a K3s that was upgraded from a version that set no directory, and has not been restarted since."""
     path = machine.path(CONFIG)
     kept = [line for line in path.read_text().splitlines(keepends=True) if "config_path" not in line]
     path.write_text("".join(kept))
@@ -52,7 +52,7 @@ def managed(machine: Machine) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Visit:
-    """A node without anything of ours, on which an `apply` needs a restart; and the text that asks for it."""
+    """A node without the program's files, on which an `apply` needs a restart, and the input that requests it."""
 
     deployed: Deployed
     machine: Machine
@@ -60,7 +60,7 @@ class Visit:
     folder: Path
 
     def ssh(self) -> subprocess.Popen[str]:
-        """The apply over SSH, as the command provider runs it."""
+        """Run the apply over SSH, as the command provider does."""
         argv, environment = ssh_command(
             self.deployed.program.lab, self.machine, "pi", "sudo -n sh -s -- apply", self.folder / "known_hosts"
         )
@@ -115,7 +115,7 @@ def visit(deployed: Deployed, tmp_path: Path) -> Iterator[Visit]:
 
 
 def containers(deployed: Deployed) -> dict[str, Any]:
-    """Every container of the cluster by its pod: which, and how often restarted."""
+    """The ID and restart count of every container of the cluster, by its pod."""
     pods = json.loads(deployed.program.kubectl("get", "pods", "-A", "-o", "json"))["items"]
     return {
         pod["metadata"]["name"]: [(c["containerID"], c["restartCount"]) for c in pod["status"]["containerStatuses"]]
@@ -175,7 +175,7 @@ def test_the_former_files_are_back_though_the_connection_died(visit: Visit, faul
 
 
 def converges(visit: Visit) -> None:
-    """The next run, on the mended node, brings it about, and the one after changes nothing."""
+    """Check that the next run, on the repaired node, applies the change, and that the one after it changes nothing."""
     visit.mend()
     visit.deployed.wait_for_nodes()
     status, stdout, stderr = visit.apply()

@@ -1,4 +1,4 @@
-"""The authority rotated under load: a client on every node pulls all the time, and the engine is cut off."""
+"""A rotation of the authority under load: a client on every node pulls continuously, and the engine is interrupted."""
 
 import signal
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ LEAST_PULLS = 5
 
 @dataclass(frozen=True)
 class Step:
-    """One `up` of a rotation, and in which moment it is cut off."""
+    """One `up` of a rotation, and the moment at which it is interrupted."""
 
     authorities: list[str]
     issuer: str
@@ -41,19 +41,19 @@ def steps(old: str, new: str) -> list[Step]:
 
 @pytest.fixture(scope="module", autouse=True)
 def restored(deployed: Deployed) -> Iterator[None]:
-    """The next file finds the committed stack; that has the first generation again, hence made anew."""
+    """Restore the committed stack at the end; it needs a new authority, since its generation is the first again."""
     yield
     deployed.program.run("destroy", "--yes", "--skip-preview")
     deployed.program.up()
 
 
 def needle(pem: str) -> bytes:
-    """A line that no other certificate has."""
+    """A line that occurs in no other certificate."""
     return pem.splitlines()[-3].encode()
 
 
 def holders(machines: dict[str, Machine], pem: str) -> dict[str, list[str]]:
-    """Files on each node that hold the certificate."""
+    """The files on each node that contain the certificate."""
     return {name: containing(machine, [needle(pem)]) for name, machine in machines.items()}
 
 

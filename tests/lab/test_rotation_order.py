@@ -1,4 +1,4 @@
-"""Steps of a rotation that would leave nodes without trust for a while are refused by the preview, node by node."""
+"""The preview refuses, per node, every step of a rotation that would leave a node without trust for a while."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def both(deployed: Deployed) -> Iterator[Deployed]:
 
 
 def previewed(deployed: Deployed, plan: dict[str, Any]) -> str:
-    """What a preview says of these `certificates`; it must refuse them."""
+    """The output of a preview with these `certificates`, which it must refuse."""
     config = deployed.program.configuration(lambda keys: keys["certificates"].update(plan))
     done = deployed.program.run("preview", "--color", "never", config=config, expect=None)
     assert done.status != 0, done.text

@@ -13,14 +13,14 @@ TEXTS = ("create", "update", "delete", "stdin")
 
 
 def spoilt(keys: dict[str, Any]) -> None:
-    """All nodes are to be told anew, and one is not the one that it was."""
+    """Change the configuration so that every node is visited again and one has the wrong host key."""
     keys["audit"] = "a run that fails"
     keys["nodes"]["cube01"]["hostKey"] = OTHER_HOST_KEY
 
 
 @pytest.fixture(scope="module")
 def needles(deployed: Deployed) -> Iterator[list[bytes]]:
-    """What tells the private keys that the stack has, and those that it had before it was destroyed.
+    """The strings that reveal the stack's private keys, and those it had before it was destroyed.
 
     Before the search a run fails: what it prints and leaves is searched too.
     """
@@ -75,7 +75,7 @@ def test_no_private_key_is_in_the_text_of_a_command(deployed: Deployed, needles:
         for side in ("inputs", "outputs")
         for name in TEXTS
     }
-    # An encrypted text would be an object here, and nobody could see in a preview what a node is told.
+    # An encrypted string would be an object here, and a preview could not show the input of a node.
     assert [name for name, text in texts.items() if not isinstance(text, str)] == []
     leaking = [name for name, text in texts.items() if any(needle in text.encode() for needle in needles)]
     assert leaking == []

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.tests.ports import free_ports
 from tests.node.authority import Authority
 from tests.node.node import CA_FILE, CERTS, Node, Outcome
 from tests.node.registry_server import INDEX, MANIFEST, Store, digest, serve
-from tests.ports import free_ports
 
 HOST = "registry.cube.local"
 REPOSITORY = "k3s-registry/pull-proof"

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.tests.waiting import wait_until
 from tests.node.node import CA_FILE, CERTS, CONFIG, HOSTS_TOML, REGISTRY, Node
 from tests.node.services import NOW, RENEWED, STALE, openrc, restartable, starts, states, systemd
-from tests.waiting import wait_until
 
 YAML = "/etc/rancher/k3s/registries.yaml"
 TOML = f"{CERTS}/{REGISTRY}/hosts.toml"

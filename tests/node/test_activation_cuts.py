@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.tests.waiting import wait_until
 from tests.node.node import CONFIG, HOSTS_TOML, Node, Outcome, dash_only
 from tests.node.services import ANEW, NOW, RENEWED, restarts, starts, states
 from tests.node.stale_node import (
@@ -25,7 +26,6 @@ from tests.node.stale_node import (
     settled,
 )
 from tests.node.test_trust_faults import killing
-from tests.waiting import wait_until
 
 
 def killed_during_the_restart(node: Node, ready_seconds: str) -> None:

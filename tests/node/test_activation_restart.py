@@ -1,10 +1,10 @@
 """The restart of K3s where it cannot be avoided: when it happens, what it waits for, what comes back if it fails."""
 
+from lab.tests.waiting import wait_until
 from tests.node.authority import Authority
 from tests.node.node import CONFIG, Node, trust
 from tests.node.services import ANEW, RENEWED, STALE, restarts, starts, states
 from tests.node.stale_node import FAILURES, JOURNAL, NOTHING, ours, settle_and_converge
-from tests.waiting import wait_until
 
 
 def test_nothing_is_restarted_where_containerd_reads_the_folder(stale: Node) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from lab.tests.ports import closed_port
 from tests.node.authority import DAY, NOW, Authority
 from tests.node.bench import HOST, Bench
 from tests.node.node import CA_FILE, CERTS, dash_only, executable
-from tests.ports import closed_port
 
 
 def assert_sentence(bench: Bench, *expected: str, **changes: str) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.tests.waiting import wait_until
 from tests.node.authority import Authority
 from tests.node.node import CA_FILE, CERTS, MIRRORS_ENTRY, REGISTRY, Node, dash_only, trust
-from tests.waiting import wait_until
 
 FILES = [CA_FILE, "/etc/hosts", "/etc/rancher/k3s/registries.yaml", f"{CERTS}/{REGISTRY}/hosts.toml"]
 NEW = {

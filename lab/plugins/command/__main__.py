@@ -1,4 +1,4 @@
-"""Start as `python -m lab.plugins.command ENGINE_ADDRESS`; the engine does."""
+"""The plugin's program: the engine starts `python -m lab.plugins.command ENGINE_ADDRESS`."""
 
 from lab.plugins.command.provider import CommandProvider
 from lab.plugins.server import serve

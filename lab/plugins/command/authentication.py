@@ -1,4 +1,4 @@
-"""Who we are and whom we trust, on one SSH connection, with the outcomes worded as Go's x/crypto words them."""
+"""Authentication of client and server on an SSH connection, with the error messages of Go's x/crypto."""
 
 import base64
 import binascii
@@ -20,7 +20,7 @@ _COOKIE_BYTES: Final = 16
 
 @dataclass(frozen=True)
 class HostKey:
-    """The one key a server may show."""
+    """The only host key that a server may present."""
 
     kind: str
     key: asyncssh.SSHKey
@@ -28,7 +28,7 @@ class HostKey:
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a connection offers, and the pinned host key. The key comes first, then the password, then the agent."""
+    """The client's credentials, tried in the order key, password, agent, and the server's pinned host key."""
 
     user: str
     key: asyncssh.SSHKey | None
@@ -55,7 +55,7 @@ def private_key(text: str, password: str | None) -> asyncssh.SSHKey:
 
 
 def host_key(text: str) -> HostKey:
-    """The first key in `text`, read as an authorized_keys file: whatever stands before the key counts as options.
+    """The first key in `text`, read as an authorized_keys file, in which options may precede the key.
 
     Raises:
         PluginError: there is none.
@@ -83,7 +83,7 @@ def _names(data: str, kind: str) -> bool:
 
 
 class Authentication(asyncssh.SSHClient):
-    """Answers one server's questions and remembers which methods it was asked for."""
+    """Answers the server's authentication requests and records the requested methods."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
@@ -95,7 +95,7 @@ class Authentication(asyncssh.SSHClient):
         self._connection = conn
 
     def options(self) -> dict[str, Any]:
-        """Options of `asyncssh.connect`: ours alone, nothing of the user's SSH settings, keys or known hosts."""
+        """Options of `asyncssh.connect` that ignore the user's SSH settings, keys and known hosts."""
         pinned = self._credentials.pinned
         return {
             "client_factory": lambda: self,
@@ -106,14 +106,14 @@ class Authentication(asyncssh.SSHClient):
             "gss_host": None,
             "preferred_auth": list(_METHODS),
             "known_hosts": ([pinned.key], [], []) if pinned else None,
-            # x/crypto asks for the pinned key's type by name, which for RSA means SHA-1 signatures.
+            # x/crypto requests the pinned key's type by name, which for RSA means SHA-1 signatures.
             "server_host_key_algs": [pinned.kind] if pinned else (),
-            # As upstream: a server that accepts and then says nothing is waited for without end.
+            # Like upstream, this waits without limit for a server that accepts the connection but sends nothing.
             "login_timeout": 0,
         }
 
     def explain(self, error: Exception) -> str:
-        """`error` of a handshake in the words of x/crypto."""
+        """The message that x/crypto has for the `error` of a handshake."""
         if isinstance(error, asyncssh.HostKeyNotVerifiable):
             return "ssh: host key mismatch"
         if isinstance(error, asyncssh.PermissionDenied):
@@ -130,7 +130,7 @@ class Authentication(asyncssh.SSHClient):
         return f"ssh: {getattr(error, 'reason', error)}"
 
     async def public_key_auth_requested(self) -> Sequence[Any] | None:
-        """The private key, or the agent's keys where there is none: x/crypto takes one source of keys only."""
+        """The private key, or the agent's keys if there is none: x/crypto uses only one source of keys."""
         if not self._first("publickey"):
             return None
         if self._credentials.key is not None:
@@ -142,19 +142,19 @@ class Authentication(asyncssh.SSHClient):
         return self._credentials.password if self._first("password") else None
 
     def kbdint_auth_requested(self) -> str | None:
-        """Take part, once, if there is a password to give."""
+        """Accept keyboard-interactive authentication, once, if there is a password."""
         return "" if self._first("keyboard-interactive") else None
 
     def kbdint_challenge_received(
         self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
     ) -> Sequence[str]:
-        """The password to every question."""
+        """Answer every question with the password."""
         del name, instructions, lang
         return [self._credentials.password or ""] * len(prompts)
 
     def _offered_host_keys(self) -> list[str]:
-        # asyncssh does not look for a common host key algorithm: the peer ends the connection, and all that asyncssh
-        # reports is that. The peer's own list is in its first message.
+        # asyncssh does not check for a common host key algorithm, so it only reports that the peer closed the
+        # connection. The peer's own list is in its first message.
         sent = getattr(self._connection, "_server_kexinit", b"")
         if not sent:
             return []

@@ -1,4 +1,4 @@
-"""The `connection` input: what it holds, and the SSH connection it leads to."""
+"""The `connection` input, and the SSH connection that it describes."""
 
 import asyncio
 import errno
@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import asyncssh
 
 from lab.plugins.command.authentication import Authentication, Credentials, host_key, private_key
-from lab.plugins.command.fields import with_defaults
+from lab.plugins.command.connection_fields import with_defaults
 from lab.plugins.server import PluginError
 
 _UNLIMITED: Final = -1
@@ -27,23 +27,23 @@ _WORDS: Final = {
 }
 
 Pause = Callable[[float], Awaitable[None]]
-"""Waits some seconds between two dials; raises when the operation is to end."""
+"""Waits some seconds between two dials; raises if the operation is cancelled."""
 
 
 class DialError(Exception):
-    """One attempt failed; another may succeed."""
+    """A failed attempt to connect; another attempt may succeed."""
 
 
 @dataclass(frozen=True)
 class Connection:
-    """Where to connect, as whom, how often to try (see `fields`), and the proxy in between."""
+    """Address, user, number of attempts (see `connection_fields`) and proxy of a connection."""
 
     fields: Mapping[str, Any]
     proxy: Mapping[str, Any] | None
 
     @classmethod
     def read(cls, plain: Mapping[str, Any]) -> Self:
-        """The connection of a checked input or of a state; fields that are absent have upstream's defaults."""
+        """The connection of a checked input or of a state; absent fields get upstream's defaults."""
         filled = with_defaults(plain)
         return cls(filled, filled.get("proxy"))
 
@@ -70,7 +70,7 @@ async def _credentials(fields: Mapping[str, Any], stack: AsyncExitStack) -> Cred
         key = private_key(fields["privateKey"], fields.get("privateKeyPassword"))
     agent_keys = None
     agent_path = fields.get("agentSocketPath", os.environ.get("SSH_AUTH_SOCK") or None)
-    # Also when a key is given and the agent's are never tried: a socket nobody listens at fails the operation.
+    # An agent socket without a listener fails the operation, even if a key is given and the agent is never used.
     if agent_path is not None:
         try:
             agent = await asyncssh.connect_agent(agent_path)

@@ -1,4 +1,4 @@
-"""What a command wrote, as upstream keeps, logs and quotes it."""
+"""The output of a command, stored, logged and quoted as upstream does."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,7 +22,7 @@ Log = Callable[[str], Awaitable[None]]
 
 
 def previous(state: Mapping[str, Any]) -> dict[str, str]:
-    """The variables that tell a command what the one before it wrote, unless its settings say otherwise."""
+    """The variables with the output of the previous command, unless the settings disable them."""
     if state.get("addPreviousOutputInEnv") is False:
         return {}
     return {f"PULUMI_COMMAND_{name.upper()}": state[name] for name in (STDOUT, STDERR) if state.get(name)}
@@ -30,7 +30,7 @@ def previous(state: Mapping[str, Any]) -> dict[str, str]:
 
 @dataclass
 class Output:
-    """Both streams of one command: apart, together in order of arrival, and line by line in the engine's log."""
+    """Both output streams of a command: separate, combined in order of arrival, and line by line in the log."""
 
     mode: str
     log: Log
@@ -40,7 +40,7 @@ class Output:
     _logging: asyncio.Task[None] | None = None
 
     def write(self, stream: str, data: bytes) -> None:
-        """Take `data` of `stream` (`STDOUT` or `STDERR`)."""
+        """Add `data` of `stream` (`STDOUT` or `STDERR`)."""
         self._parts.append((stream, data))
         if stream not in _LOGGED[self.mode]:
             return
@@ -58,7 +58,7 @@ class Output:
             await self._logging
 
     def of(self, stream: str) -> str:
-        """All of one stream, less one newline at its end."""
+        """The whole stream, without one newline at its end."""
         return _text(b"".join(data for name, data in self._parts if name == stream)).removesuffix("\n")
 
     def together(self) -> str:
@@ -98,5 +98,5 @@ def quoted(text: str) -> str:
 
 
 def failure(reason: str, command: str, output: Output) -> str:
-    """Upstream's text of a failed command: the reason, the command, all output; never the standard input."""
+    """Upstream's message for a failed command: the reason, the command, all output; never the standard input."""
     return f"{reason}: running {quoted(command)}:\n{output.together()}"

@@ -1,4 +1,4 @@
-"""The provider: which command runs when, and what the state keeps of it."""
+"""The provider: it decides which command runs when, and what the state stores."""
 
 import asyncio
 import secrets
@@ -9,7 +9,7 @@ from pulumi.provider.experimental import provider as sdk
 
 from lab.plugins import values
 from lab.plugins.command import local
-from lab.plugins.command.fields import FIELDS, with_defaults
+from lab.plugins.command.connection_fields import FIELDS, with_defaults
 from lab.plugins.command.output import MODES, STDERR, STDOUT
 from lab.plugins.server import EngineLog, PluginError, token
 
@@ -40,16 +40,16 @@ class CommandProvider(sdk.Provider):
         self._cancelled = asyncio.Event()
 
     async def configure(self, request: sdk.ConfigureRequest) -> sdk.ConfigureResponse:
-        """Take secrets as secrets; there is nothing to set."""
+        """Declare support for secrets; the provider has no options."""
         del request
         return sdk.ConfigureResponse(accept_secrets=True, supports_preview=True)
 
     async def cancel(self) -> None:
-        """Stop waiting between dials. A command that runs is left to end, as upstream leaves it."""
+        """Stop waiting between dials. Like upstream, a running command is not interrupted."""
         self._cancelled.set()
 
     async def check(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
-        """Fill in defaults; name inputs that do not exist, by name alone: the values may be keys."""
+        """Fill in defaults and report unknown inputs by name, without their values, which may be keys."""
         names = _inputs_of(request)
         inputs = {key: value for key, value in values.to_plain(request.new_inputs).items() if value is not None}
         inputs.setdefault("addPreviousOutputInEnv", True)
@@ -87,7 +87,7 @@ class CommandProvider(sdk.Provider):
         return sdk.CreateResponse(identity, _state(inputs, outputs, request.properties))
 
     async def update(self, request: sdk.UpdateRequest) -> sdk.UpdateResponse:
-        """Run `update`, or `create` where there is none, on the new connection."""
+        """Run `update`, or `create` if there is none, on the new connection."""
         _inputs_of(request)
         inputs, old = values.to_plain(request.news), values.to_plain(request.olds)
         if request.preview:
@@ -98,13 +98,13 @@ class CommandProvider(sdk.Provider):
         return sdk.UpdateResponse(_state(inputs, outputs, request.news))
 
     async def delete(self, request: sdk.DeleteRequest) -> None:
-        """Run `delete`, with connection and standard input of the state."""
+        """Run `delete`, with the state's connection and standard input."""
         _inputs_of(request)
         state = values.to_plain(request.properties)
         await self._run(token(request.type), state.get("delete"), state, request.urn)
 
     async def read(self, request: sdk.ReadRequest) -> sdk.ReadResponse:
-        """A refresh finds what the state holds: upstream has no Read."""
+        """Return the state unchanged, since upstream has no Read."""
         _inputs_of(request)
         return sdk.ReadResponse(request.resource_id, request.properties, request.inputs)
 

@@ -1,4 +1,4 @@
-"""A command on another machine, over one SSH connection of its own."""
+"""A command on another machine, over its own SSH connection."""
 
 import asyncio
 from collections.abc import Mapping
@@ -67,7 +67,7 @@ async def run(command: str, state: Mapping[str, Any], log: Log, warn: Log, pause
 
 
 class _Channel(asyncssh.SSHClientChannel[bytes]):
-    """A session channel that asks for variables and hears the answer; asyncssh itself only ever tells."""
+    """A session channel that requests environment variables and waits for the answer; asyncssh ignores the answer."""
 
     demanded: Mapping[str, str]
     wished: Mapping[str, str]
@@ -78,7 +78,7 @@ class _Channel(asyncssh.SSHClientChannel[bytes]):
         self.demanded, self.wished, self.refused = {}, {}, []
 
     async def _open(self, chantype: bytes, *args: bytes) -> SSHPacket:
-        # Between opening and the command's start is the only place where a refusal can still stop the command.
+        # Only here, between opening the channel and starting the command, can a refusal still stop the command.
         packet = await super()._open(chantype, *args)
         for name, value in self.demanded.items():
             if not await self._make_request(b"env", String(name), String(value)):

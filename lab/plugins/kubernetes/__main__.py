@@ -1,4 +1,4 @@
-"""Start as `python -m lab.plugins.kubernetes ENGINE_ADDRESS`; the engine does."""
+"""The plugin's program: the engine starts `python -m lab.plugins.kubernetes ENGINE_ADDRESS`."""
 
 import threading
 

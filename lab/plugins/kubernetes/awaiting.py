@@ -1,4 +1,4 @@
-"""Waiting until an object is ready, or gone."""
+"""Waits until an object is ready, or deleted."""
 
 import threading
 import time
@@ -14,13 +14,13 @@ SKIP_AWAIT: Final = "pulumi.com/skipAwait"
 TIMEOUT_SECONDS: Final = "pulumi.com/timeoutSeconds"
 
 DEFAULT_SECONDS: Final = 600.0
-"""Upstream's limit where neither `customTimeouts` nor the annotation says otherwise."""
+"""Upstream's time limit if neither `customTimeouts` nor the annotation sets one."""
 STORAGE_SECONDS: Final = 300.0
 """Upstream's fixed limit for volumes and claims."""
 SETTLE_SECONDS: Final = 2.0
 """How long a Service must not change before it counts as ready; upstream waits for 10 s."""
 WARN_AFTER_SECONDS: Final = 5.0
-"""How long a trouble must last to be worth a warning: every rollout is unavailable for a moment."""
+"""How long a problem must last before it is reported: every rollout is unavailable for a moment."""
 _POLL_SECONDS: Final = 0.2
 
 _DELETES_WITHOUT_WAIT: Final = frozenset(
@@ -32,12 +32,12 @@ class Say(Protocol):
     """Shows a line of progress at the resource that is worked at."""
 
     def __call__(self, message: str, *, warning: bool = False) -> None:
-        """Show `message`; a warning stays in the diagnostics, the rest passes by."""
+        """Show `message`; only warnings stay in the diagnostics."""
 
 
 @final
 class NotReadyError(Exception):
-    """An object that exists but did not become what it was waited for to be."""
+    """An object that exists but did not become ready in time."""
 
     def __init__(self, live: Object, what: str, reasons: tuple[str, ...]) -> None:
         super().__init__(f"{naming.name_of(live)!r} {what}")
@@ -101,7 +101,7 @@ class Awaiter:
             raise NotReadyError(live, "is there, but not ready", progress.warnings)
 
     def until_gone(self, live: Object, inputs: Mapping[str, Any], *, timeout: float, say: Say) -> None:
-        """Wait until the object is gone, or another has taken its name.
+        """Wait until the object is deleted, or another one has its name.
 
         Raises:
             NotReadyError: it is still there after the time limit.
@@ -134,14 +134,14 @@ class Awaiter:
             pause = min(pause * 2, _POLL_SECONDS)
 
     def _observe_patiently(self, live: Object, *, updating: bool) -> tuple[Object, Progress]:
-        """`_observe`; an API server that does not answer for a moment is one more thing to wait for."""
+        """Like `_observe`, but waits for an API server that does not answer for a moment."""
         try:
             return self._observe(live, updating=updating)
         except (ApiError, UnreachableError) as error:
             return live, _silence(error)
 
     def _observe(self, live: Object, *, updating: bool) -> tuple[Object, Progress]:
-        """The object anew, and how far it is."""
+        """The object's current version and its progress."""
         client, namespace = self._client, naming.namespace_of(live)
         live = client.get(client.kind(live["apiVersion"], live["kind"]), namespace, naming.name_of(live))
         match live["kind"]:
@@ -198,7 +198,7 @@ def _silence(error: Exception) -> Progress:
 
 
 class _Report:
-    """Shows what is new while an object is waited for."""
+    """Shows changes in the progress of an object."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
@@ -206,7 +206,7 @@ class _Report:
         self._since: dict[str, float] = {}
 
     def show(self, progress: Progress) -> None:
-        """Say what is waited for, and each warning that has lasted."""
+        """Show the awaited conditions, and each warning that has lasted."""
         now = time.monotonic()
         if progress.waiting_for and progress.waiting_for not in self._said:
             self._said.add(progress.waiting_for)

@@ -26,7 +26,7 @@ ANSWER_SECONDS = 60.0
 
 
 class ApiError(Exception):
-    """The API server refused. `code` is the HTTP status, `reason` the machine's word (`AlreadyExists`, `Conflict`)."""
+    """A refusal by the API server. `code` is the HTTP status, `reason` its keyword (`AlreadyExists`, `Conflict`)."""
 
     def __init__(self, code: int, status: Mapping[str, Any]) -> None:
         super().__init__(status.get("message") or status.get("reason") or f"the API server answered {code}")
@@ -36,7 +36,7 @@ class ApiError(Exception):
 
     @property
     def namespace_is_missing(self) -> bool:
-        """Whether the object's namespace, not the object itself, is what was not found."""
+        """Whether the object's namespace was not found, rather than the object itself."""
         return self.code == HTTPStatus.NOT_FOUND and self.details.get("kind") == "namespaces"
 
 
@@ -70,7 +70,7 @@ class Client:
         self._prefix = address.path.rstrip("/")
         self._tls = tls_context(target) if address.scheme == "https" else None
         self._headers = authorization(target.user)
-        # A list, whose append and pop are atomic: whichever thread asks next takes the one used last.
+        # The list's append and pop are atomic, so any thread may take the connection that was used last.
         self._idle: list[http.client.HTTPConnection] = []
         self._kinds: dict[tuple[str, str], Kind] = {}
 
@@ -118,7 +118,7 @@ class Client:
                 self._kinds[api_version, resource["kind"]] = found
 
     def get(self, kind: Kind, namespace: str, name: str) -> Object:
-        """One object; `ApiError` 404 when it is not there."""
+        """One object; raises `ApiError` 404 if it does not exist."""
         return self.request("GET", kind.path(namespace, name))
 
     def find(self, kind: Kind, namespace: str, name: str) -> Object | None:
@@ -155,7 +155,7 @@ class Client:
         return self.request("PATCH", path, body=patch, media_type="application/json-patch+json")
 
     def delete(self, kind: Kind, namespace: str, name: str, propagation: str) -> None:
-        """Ask for deletion; what follows may take its time."""
+        """Request deletion, which may take a while."""
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
         self.request("DELETE", kind.path(namespace, name), body=body)
 
@@ -188,7 +188,7 @@ class Client:
         return dict(decoded)
 
     def close(self) -> None:
-        """Close the connections that are kept."""
+        """Close the kept connections."""
         while self._idle:
             self._idle.pop().close()
 
@@ -206,7 +206,7 @@ class Client:
                 answer = response.read()
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
-                # The server closes idle connections; only on a new one does silence mean something.
+                # The server closes idle connections, so only a failure of a new connection is an error.
                 if kept is not None and isinstance(error, http.client.RemoteDisconnected | ConnectionError):
                     kept = None
                     continue

@@ -1,4 +1,4 @@
-"""The cluster behind a provider: reached when first needed, since a run without changes can do without."""
+"""The cluster of a provider, contacted only when it is needed, since a run without changes does not need it."""
 
 import threading
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class Cluster:
             return self._client
 
     def default_namespace(self) -> str:
-        """Where objects without a namespace go: the provider's own, else the context's, else `default`."""
+        """The namespace of objects that name none: the provider's, else the context's, else `default`."""
         if self._settings.namespace:
             return self._settings.namespace
         try:

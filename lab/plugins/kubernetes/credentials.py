@@ -1,4 +1,4 @@
-"""What a kubeconfig says about trust and identity, made ready for a connection."""
+"""Converts a kubeconfig's certificates and credentials to the form that a connection needs."""
 
 import base64
 import os
@@ -12,7 +12,7 @@ from lab.plugins.server import PluginError
 
 
 class UnreachableError(PluginError):
-    """No usable answer from the API server, or no usable way to ask it."""
+    """The API server gave no usable answer, or cannot be contacted."""
 
 
 def tls_context(target: Target) -> ssl.SSLContext:
@@ -27,14 +27,14 @@ def tls_context(target: Target) -> ssl.SSLContext:
     except ssl.SSLError as error:
         message = f"the certificate authority of context {target.context!r} cannot be used: {error.reason}"
         raise UnreachableError(message) from error
-    # Go's verifier, which upstream uses, does not insist on RFC 5280's key identifiers in a private authority.
+    # Go's verifier, which upstream uses, does not require RFC 5280's key identifiers in a private authority.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if target.cluster.get("insecure-skip-tls-verify"):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     certificate, key = _content(target.user, "client-certificate"), _content(target.user, "client-key")
     if certificate and key:
-        # OpenSSL takes the pair from a file only; this one lies in memory and has no name that others could open.
+        # OpenSSL loads the pair from a file only; this file is in memory and has no name that others could open.
         descriptor = os.memfd_create("client-certificate")
         try:
             os.write(descriptor, certificate + b"\n" + key)

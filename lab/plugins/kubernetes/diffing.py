@@ -1,4 +1,4 @@
-"""What of an object would change: the live state, cut to the fields we set, against the new inputs.
+"""The changes of an object: its live state, reduced to the fields that the program set, against the new inputs.
 
 The live state is the one in the engine's state file, so that a hand's change shows after a refresh and no cluster is
 needed; the fields we never set (defaults, status, other controllers' work) never show.
@@ -14,12 +14,12 @@ from enum import Enum
 from typing import Any, Final, final
 
 from lab.plugins.kubernetes import naming, quantity
-from lab.plugins.kubernetes.replacing import fixed_fields, replaces
+from lab.plugins.kubernetes.replacement import fixed_fields, replaces
 from lab.plugins.values import UNKNOWN, Path, Plain
 
 
 class Change(Enum):
-    """What happens to one field."""
+    """The kind of change of one field."""
 
     ADD = "add"
     DELETE = "delete"
@@ -28,7 +28,7 @@ class Change(Enum):
 
 @final
 class _Missing:
-    """No value at all, where None is a value."""
+    """The absence of a value, since None is a value."""
 
 
 _MISSING: Final = _Missing()
@@ -115,7 +115,7 @@ def _canonical_base64(value: Plain) -> Plain:
 
 
 def prune(live: Mapping[str, Any], shape: Mapping[str, Any]) -> dict[str, Any]:
-    """`live` cut to the keys of `shape`, in lists element by element. Where the types differ, all of `live` stays."""
+    """`live` reduced to the keys of `shape`, in lists element by element; unchanged where the types differ."""
     return {key: _pruned(value, shape[key]) for key, value in live.items() if key in shape}
 
 
@@ -128,7 +128,7 @@ def _pruned(live: Plain, shape: Plain) -> Plain:
 
 
 def _canonical_namespace(base: dict[str, Any], new: dict[str, Any]) -> None:
-    """`default` and no namespace are the same place; a cluster-scoped kind has none whatever it says."""
+    """The object's namespace: an absent one means `default`, and cluster-scoped kinds have none whatever they say."""
     scoped = not naming.is_cluster_scoped(str(new.get("kind")))
     for obj in (base, new):
         metadata = obj.setdefault("metadata", {})
@@ -165,7 +165,7 @@ def _compare(path: Path, old: Plain, new: Plain) -> Iterable[Found]:
 
 
 def _is_nothing(value: Plain) -> bool:
-    """Whether the API server leaves such a value out."""
+    """Whether the API server omits such a value."""
     return value is _MISSING or value is None or value in ({}, [])
 
 
@@ -194,7 +194,7 @@ def _covers(pattern: tuple[str | int, ...], path: Path) -> bool:
 
 
 def keep_ignored(body: dict[str, Any], live: Mapping[str, Any], ignored: Iterable[str]) -> None:
-    """Set what `ignore_changes` names to what the live object has, so that an apply does not take it from its owner."""
+    """Give fields in `ignore_changes` their live values, so that an apply does not take them from their owners."""
     for text in ignored:
         _keep(body, live, _pattern(text))
 

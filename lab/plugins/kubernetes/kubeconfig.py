@@ -57,7 +57,7 @@ def parse(text: str) -> dict[str, Any] | None:
 
 
 def ambient() -> str:
-    """Where the kubeconfig is when the provider is given none: the first of `KUBECONFIG`, or the user's own."""
+    """The path of the default kubeconfig: the first one in `KUBECONFIG`, or the user's own."""
     return os.environ.get("KUBECONFIG", "").split(os.pathsep)[0] or str(Path.home() / ".kube" / "config")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 AUTONAMED = "pulumi.com/autonamed"
-"""The annotation that tells a name we made from one the user gave."""
+"""The annotation that marks a generated name."""
 
 _NOT_COVERED_GROUPS = ("helm.sh", "kustomize", "yaml", "yaml/v2")
 
@@ -47,7 +47,7 @@ def refusal(token: str) -> str | None:
 
 
 def is_cluster_scoped(kind: str) -> bool:
-    """Whether a built-in kind has no namespace. Of a kind that is not built in nothing is known here: False."""
+    """Whether a built-in kind has no namespace; False for every kind that is not built in."""
     return kind in _CLUSTER_SCOPED
 
 
@@ -73,7 +73,7 @@ def is_set(obj: Mapping[str, Any], annotation: str) -> bool:
 
 
 def object_id(obj: Mapping[str, Any]) -> str:
-    """The ID in the engine's state: `namespace/name`, or `name` for what has no namespace."""
+    """The ID in the engine's state: `namespace/name`, or `name` for an object without a namespace."""
     namespace = namespace_of(obj)
     return f"{namespace}/{name_of(obj)}" if namespace else name_of(obj)
 

@@ -1,4 +1,4 @@
-"""Who owns which field (`metadata.managedFields`), and when to take fields over.
+"""The ownership of fields (`metadata.managedFields`), and when to take fields over.
 
 As upstream does: an object is created by a plain POST under one fixed manager name; each later update is a server-side
 apply under a name of the object's own. To the API server those are two managers, so before the first apply what the
@@ -18,7 +18,7 @@ CREATOR: Final = "pulumi-kubernetes"
 PATCH_FORCE: Final = "pulumi.com/patchForce"
 PATCH_FIELD_MANAGER: Final = "pulumi.com/patchFieldManager"
 STATE_KEY: Final = "__fieldManager"
-"""Where the engine's state keeps an object's manager."""
+"""The key under which the engine's state stores an object's manager."""
 
 _TRIES: Final = 5
 
@@ -59,7 +59,7 @@ def handover(live: Object, manager: str) -> list[Object]:
 
 
 def take_over(client: Client, kind: Kind, live: Object, manager: str) -> Object:
-    """The object once `manager` owns what its creator set. A controller may change it meanwhile: then once more."""
+    """Make `manager` the owner of the fields that the create set, again if a controller interferes."""
     namespace, name = naming.namespace_of(live), naming.name_of(live)
     for tries_left in reversed(range(_TRIES)):
         patch = handover(live, manager)

@@ -1,4 +1,4 @@
-"""The provider's operations on objects, free of the engine's protocol (`servicer` speaks that)."""
+"""The provider's operations on objects, independent of the engine's protocol (which `servicer` implements)."""
 
 import threading
 import time
@@ -7,7 +7,6 @@ from typing import Final, final
 
 from lab.plugins.kubernetes import naming, ownership, settings
 from lab.plugins.kubernetes.awaiting import Awaiter, NotReadyError, Say
-from lab.plugins.kubernetes.bag import Bag
 from lab.plugins.kubernetes.client import ApiError, Client, Kind, Object, UnknownKindError
 from lab.plugins.kubernetes.cluster import Cluster
 from lab.plugins.kubernetes.credentials import UnreachableError
@@ -22,6 +21,7 @@ from lab.plugins.kubernetes.outcomes import (
     not_created,
     without_hidden,
 )
+from lab.plugins.kubernetes.properties import Properties
 from lab.plugins.kubernetes.settings import Settings
 from lab.plugins.server import PluginError
 from lab.plugins.values import has_unknown
@@ -29,7 +29,7 @@ from lab.plugins.values import has_unknown
 _WAIT_FOR: Final = "pulumi.com/waitFor"
 _PROPAGATION: Final = "pulumi.com/deletionPropagationPolicy"
 _CREATE_PAUSES: Final = (0.1, 0.2, 0.4, 0.8, 1.6)
-"""Pauses in seconds before a create is tried again, when its namespace or kind is not there yet."""
+"""Pauses in seconds before a create is tried again because its namespace or kind does not exist yet."""
 
 
 @final
@@ -41,12 +41,14 @@ class KubernetesProvider:
         self._settings = Settings()
         self._cluster = Cluster(self._settings)
 
-    def configure(self, inputs: Bag) -> None:
-        """Take the provider's inputs; contacts nothing."""
+    def configure(self, inputs: Properties) -> None:
+        """Store the provider's inputs, without contacting the cluster."""
         self._settings = Settings.of(inputs.plain)
         self._cluster = Cluster(self._settings)
 
-    def check(self, urn: str, token: str, old_inputs: Bag, news: Bag, seed: bytes) -> tuple[Bag, dict[str, str]]:
+    def check(
+        self, urn: str, token: str, old_inputs: Properties, news: Properties, seed: bytes
+    ) -> tuple[Properties, dict[str, str]]:
         """The inputs with name and namespace filled in, and problems by property."""
         refusal = naming.refusal(token)
         if refusal is not None:
@@ -61,9 +63,9 @@ class KubernetesProvider:
         kind = str(inputs.get("kind"))
         if not metadata.get("namespace") and not naming.is_cluster_scoped(kind):
             inputs = {**inputs, "metadata": {**metadata, "namespace": self._cluster.default_namespace()}}
-        return Bag.around(inputs, news.secrets), problems
+        return Properties.around(inputs, news.secrets), problems
 
-    def diff(self, old_state: Bag, old_inputs: Bag, news: Bag, ignored: list[str]) -> Difference:
+    def diff(self, old_state: Properties, old_inputs: Properties, news: Properties, ignored: list[str]) -> Difference:
         """What an update would change; needs no cluster."""
         return difference(
             without_hidden(old_state.plain),
@@ -74,7 +76,7 @@ class KubernetesProvider:
             config_map_mutable=self._settings.config_map_mutable,
         )
 
-    def create(self, urn: str, news: Bag, *, timeout: float, say: Say, preview: bool) -> tuple[str, Bag]:
+    def create(self, urn: str, news: Properties, *, timeout: float, say: Say, preview: bool) -> tuple[str, Properties]:
         """Create an object and wait for it; in a preview, ask the API server what it would be, if it answers.
 
         Raises:
@@ -94,7 +96,7 @@ class KubernetesProvider:
             raise PartialError(message, naming.object_id(live), outputs, None, error.reasons) from error
         return naming.object_id(live), checkpoint(live, news, state)
 
-    def _preview_create(self, urn: str, news: Bag) -> Bag:
+    def _preview_create(self, urn: str, news: Properties) -> Properties:
         if has_unknown(news.plain):
             return news
         body = dict(news.plain)
@@ -105,11 +107,11 @@ class KubernetesProvider:
         except (UnreachableError, UnknownKindError):
             return news
         except ApiError as error:
-            # What only the real run can tell: a namespace still to be made, an object to be replaced, no permission.
+            # Only the real run can decide these: a namespace not yet created, an object to be replaced, no permission.
             if error.namespace_is_missing or error.code == HTTPStatus.FORBIDDEN or error.reason == "AlreadyExists":
                 return news
             raise not_created(urn, error) from error
-        # A status that is there but empty would make a program stumble that reads it in a preview.
+        # An empty status would break programs that read it in a preview.
         return checkpoint({key: value for key, value in live.items() if key != "status"}, news, {})
 
     def _created(self, client: Client, urn: str, body: Object, say: Say) -> Object:
@@ -125,7 +127,9 @@ class KubernetesProvider:
                 time.sleep(pause)
         raise AssertionError
 
-    def read(self, urn: str, object_id: str, old_state: Bag, old_inputs: Bag) -> tuple[str, Bag, Bag]:
+    def read(
+        self, urn: str, object_id: str, old_state: Properties, old_inputs: Properties
+    ) -> tuple[str, Properties, Properties]:
         """The object as it is, and of it what the inputs set; an empty ID if it is gone.
 
         Raises:
@@ -136,28 +140,30 @@ class KubernetesProvider:
             client = self._cluster.client()
         except UnreachableError as error:
             if self._settings.delete_unreachable:
-                return "", Bag(), Bag()
+                return "", Properties(), Properties()
             if self._settings.skip_update_unreachable:
                 return object_id, old_state, old_inputs
             message = f"{error}\n{UNREACHABLE_HINT}"
             raise PluginError(message) from error
         live = self._found(client, urn, object_id, old_state, old_inputs)
         if live is None:
-            return "", Bag(), Bag()
+            return "", Properties(), Properties()
         inputs = prune(live, normalized(old_inputs.plain)) if old_inputs.plain else importable(live)
         state = hidden(old_state.plain)
         state.setdefault(ownership.STATE_KEY, ownership.manager({}, inputs))
-        outputs, inputs_bag = checkpoint(live, old_inputs, state), Bag.around(inputs, old_inputs.secrets)
+        outputs, new_inputs = checkpoint(live, old_inputs, state), Properties.around(inputs, old_inputs.secrets)
         try:
             if old_inputs.plain:
                 Awaiter(client, self._cancelled).check(live, old_inputs.plain)
         except NotReadyError as error:
-            raise PartialError(str(error), object_id, outputs, inputs_bag, error.reasons) from error
+            raise PartialError(str(error), object_id, outputs, new_inputs, error.reasons) from error
         except ApiError as error:
             raise _not_read(urn, error) from error
-        return object_id, outputs, inputs_bag
+        return object_id, outputs, new_inputs
 
-    def _found(self, client: Client, urn: str, object_id: str, old_state: Bag, old_inputs: Bag) -> Object | None:
+    def _found(
+        self, client: Client, urn: str, object_id: str, old_state: Properties, old_inputs: Properties
+    ) -> Object | None:
         known = old_inputs.plain if old_inputs.plain.get("kind") else old_state.plain
         api_version, name = str(known.get("apiVersion") or ""), str(known.get("kind") or "")
         if not name:
@@ -170,8 +176,16 @@ class KubernetesProvider:
             raise _not_read(urn, error) from error
 
     def update(
-        self, urn: str, old_state: Bag, news: Bag, ignored: list[str], *, timeout: float, say: Say, preview: bool
-    ) -> Bag:
+        self,
+        urn: str,
+        old_state: Properties,
+        news: Properties,
+        ignored: list[str],
+        *,
+        timeout: float,
+        say: Say,
+        preview: bool,
+    ) -> Properties:
         """Change an object in place and wait for it.
 
         Raises:
@@ -219,7 +233,9 @@ class KubernetesProvider:
             raise PartialError(message, object_id, outputs, None, reasons) from error
         return checkpoint(live, news, state)
 
-    def delete(self, object_id: str, old_state: Bag, old_inputs: Bag, *, timeout: float, say: Say) -> None:
+    def delete(
+        self, object_id: str, old_state: Properties, old_inputs: Properties, *, timeout: float, say: Say
+    ) -> None:
         """Delete an object and wait until it is gone; one already gone is fine.
 
         Raises:
@@ -257,13 +273,13 @@ class KubernetesProvider:
             raise PartialError(str(error), object_id, outputs, None, error.reasons) from error
 
 
-def provider_problems(inputs: Bag) -> dict[str, str]:
-    """What of a provider's inputs is not covered, by property."""
+def provider_problems(inputs: Properties) -> dict[str, str]:
+    """The provider's inputs that the stand-in does not support, by property."""
     return settings.problems(inputs.plain)
 
 
 def _now(client: Client, kind: Kind, live: Object) -> Object:
-    """The object as it is after a failed update, or as it was before where that cannot be told."""
+    """The object after a failed update, or its last known version if it cannot be read."""
     try:
         return client.find(kind, naming.namespace_of(live), naming.name_of(live)) or live
     except (ApiError, UnreachableError):

@@ -1,4 +1,4 @@
-"""When an object counts as ready, from objects as the API server gives them. Nothing here talks to a cluster."""
+"""Decides whether an object is ready, from the API server's answers. Nothing here contacts a cluster."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _REVISION = "deployment.kubernetes.io/revision"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an object is.
+    """The progress of an object.
 
     `waiting_for` is shown while it goes on. `warnings` are what may be wrong, in the cluster's own words; they are the
     reasons of the error if time runs out.
@@ -30,7 +30,7 @@ READY = Progress(ready=True)
 def deployment(
     obj: Object, replica_sets: Sequence[Object], pods: Sequence[Object], claims: Sequence[Object]
 ) -> Progress:
-    """Rolled out: seen by its controller, new replica set complete, available, every claim of its pods bound."""
+    """A Deployment is ready when its rollout is complete, it is available, and its pods' claims are bound."""
     status = obj.get("status") or {}
     revision = naming.annotations_of(obj).get(_REVISION)
     if status.get("observedGeneration") != obj["metadata"].get("generation") or not revision:
@@ -77,7 +77,7 @@ def pod(obj: Object) -> Progress:
 
 
 def pod_warnings(obj: Object) -> list[str]:
-    """What keeps a pod from being ready: where it cannot be placed, what its containers wait for or died of."""
+    """The reasons why a pod is not ready: it cannot be scheduled, or its containers wait or have failed."""
     status = obj.get("status") or {}
     conditions = {condition["type"]: condition for condition in status.get("conditions") or []}
     if _is_true(conditions.get("Ready", {})) or status.get("phase") == "Succeeded":

@@ -24,10 +24,10 @@ from pulumi.provider.experimental.server import ProviderServicer
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
 from lab.plugins.kubernetes.awaiting import Say
-from lab.plugins.kubernetes.bag import Bag
 from lab.plugins.kubernetes.client import ApiError
 from lab.plugins.kubernetes.diffing import Change, Difference
 from lab.plugins.kubernetes.outcomes import PartialError
+from lab.plugins.kubernetes.properties import Properties
 from lab.plugins.kubernetes.provider import KubernetesProvider, provider_problems
 from lab.plugins.kubernetes.settings import config_difference
 from lab.plugins.server import EngineLog, PluginError
@@ -36,7 +36,7 @@ from lab.plugins.values import render_path
 Result = TypeVar("Result")
 
 _THREADS: Final = ThreadPoolExecutor(max_workers=64, thread_name_prefix="operation")
-"""As many operations at once as an engine may ask for: most of their time they wait."""
+"""The number of simultaneous operations, as many as an engine may request: they mostly wait."""
 _LOG: Final = logging.getLogger(__name__)
 
 _KINDS: Final = {
@@ -50,7 +50,7 @@ _KINDS: Final = {
 
 
 class KubernetesServicer(ProviderServicer):
-    """Serves one provider; setting `cancelled` ends whatever it waits for."""
+    """Serves one provider; setting `cancelled` ends all its waits."""
 
     def __init__(self, args: list[str], version: str, engine_address: str, cancelled: threading.Event) -> None:
         super().__init__(args, version, _Unused(), engine_address)
@@ -67,28 +67,28 @@ class KubernetesServicer(ProviderServicer):
     async def check_config(self, request: Any, context: Any) -> Any:
         """Refuse provider options that the stand-in cannot honour."""
         del context
-        failures = _failures(provider_problems(Bag.of(request.news)))
+        failures = _failures(provider_problems(Properties.of(request.news)))
         return provider_pb2.CheckResponse(inputs=request.news, failures=failures)
 
     async def diff_config(self, request: Any, context: Any) -> Any:
         """Whether a change of the provider's options replaces its objects."""
         del context
-        found = config_difference(Bag.of(request.olds).plain, Bag.of(request.news).plain)
+        found = config_difference(Properties.of(request.olds).plain, Properties.of(request.news).plain)
         some = provider_pb2.DiffResponse.DIFF_SOME if found.changed else provider_pb2.DiffResponse.DIFF_NONE
         return provider_pb2.DiffResponse(changes=some, diffs=found.changed, replaces=found.replacing)
 
     async def configure(self, request: Any, context: Any) -> Any:
-        """Take the provider's options; the cluster is contacted when first needed."""
+        """Store the provider's options; the cluster is contacted when first needed."""
         del context
-        self._kubernetes.configure(Bag.of(request.args))
+        self._kubernetes.configure(Properties.of(request.args))
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     async def check(self, request: Any, context: Any) -> Any:
         """Fill in name and namespace."""
 
-        def check() -> tuple[Bag, dict[str, str]]:
+        def check() -> tuple[Properties, dict[str, str]]:
             token = request.urn.split("::")[2].rsplit("$", 1)[-1]
-            olds, news = Bag.of(request.olds), Bag.of(request.news)
+            olds, news = Properties.of(request.olds), Properties.of(request.news)
             return self._kubernetes.check(request.urn, token, olds, news, request.randomSeed)
 
         inputs, problems = await _run(context, check)
@@ -98,7 +98,11 @@ class KubernetesServicer(ProviderServicer):
         """What an update would do."""
 
         def diff() -> Difference:
-            olds, old_inputs, news = Bag.of(request.olds), Bag.of(request.old_inputs), Bag.of(request.news)
+            olds, old_inputs, news = (
+                Properties.of(request.olds),
+                Properties.of(request.old_inputs),
+                Properties.of(request.news),
+            )
             return self._kubernetes.diff(olds, old_inputs, news, list(request.ignoreChanges))
 
         found = await _run(context, diff)
@@ -121,8 +125,8 @@ class KubernetesServicer(ProviderServicer):
         """Create and wait."""
         say = self._say(request.urn)
 
-        def create() -> tuple[str, Bag]:
-            news = Bag.of(request.properties)
+        def create() -> tuple[str, Properties]:
+            news = Properties.of(request.properties)
             return self._kubernetes.create(request.urn, news, timeout=request.timeout, say=say, preview=request.preview)
 
         object_id, outputs = await _run(context, create)
@@ -131,8 +135,8 @@ class KubernetesServicer(ProviderServicer):
     async def read(self, request: Any, context: Any) -> Any:
         """Read for a refresh or an import."""
 
-        def read() -> tuple[str, Bag, Bag]:
-            state, inputs = Bag.of(request.properties), Bag.of(request.inputs)
+        def read() -> tuple[str, Properties, Properties]:
+            state, inputs = Properties.of(request.properties), Properties.of(request.inputs)
             return self._kubernetes.read(request.urn, request.id, state, inputs)
 
         object_id, outputs, inputs = await _run(context, read)
@@ -142,9 +146,9 @@ class KubernetesServicer(ProviderServicer):
         """Apply and wait."""
         say = self._say(request.urn)
 
-        def update() -> Bag:
-            olds = Bag.of(request.olds)
-            ignored, news = list(request.ignoreChanges), Bag.of(request.news)
+        def update() -> Properties:
+            olds = Properties.of(request.olds)
+            ignored, news = list(request.ignoreChanges), Properties.of(request.news)
             return self._kubernetes.update(
                 request.urn, olds, news, ignored, timeout=request.timeout, say=say, preview=request.preview
             )
@@ -157,21 +161,21 @@ class KubernetesServicer(ProviderServicer):
         say = self._say(request.urn)
 
         def delete() -> None:
-            state, inputs = Bag.of(request.properties), Bag.of(request.old_inputs)
+            state, inputs = Properties.of(request.properties), Properties.of(request.old_inputs)
             self._kubernetes.delete(request.id, state, inputs, timeout=request.timeout, say=say)
 
         await _run(context, delete)
         return empty_pb2.Empty()
 
     async def invoke(self, request: Any, context: Any) -> Any:
-        """Functions belong to what is left out."""
+        """Refuse functions, which the stand-in does not support."""
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, _not_covered(request.tok))
 
     async def construct(self, request: Any, context: Any) -> Any:
-        """Components (charts, YAML groups) belong to what is left out."""
+        """Refuse components (charts, YAML groups), which the stand-in does not support."""
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, _not_covered(request.type))
 
-    # The protocol's names.
+    # These names are given by the protocol.
     Cancel = cancel
     CheckConfig = check_config
     DiffConfig = diff_config
@@ -186,7 +190,7 @@ class KubernetesServicer(ProviderServicer):
     Construct = construct
 
     def _say(self, urn: str) -> Say:
-        """Progress lines of one resource, from whichever thread works at it."""
+        """A function that shows progress lines of one resource, from any thread."""
         loop = asyncio.get_running_loop()
 
         def say(message: str, *, warning: bool = False) -> None:
@@ -197,11 +201,11 @@ class KubernetesServicer(ProviderServicer):
 
 
 class _Unused(Provider):
-    """The base class wants a provider; every operation that would use it is overridden."""
+    """A placeholder for the provider that the base class requires; every operation that would use it is overridden."""
 
 
 async def _run(context: Any, operation: Callable[[], Result]) -> Result:
-    """Run an operation in a thread; its errors become the protocol's."""
+    """Run an operation in a thread and convert its errors to those of the protocol."""
     try:
         return await asyncio.get_running_loop().run_in_executor(_THREADS, operation)
     except PartialError as error:
@@ -230,7 +234,7 @@ def _partial(error: PartialError) -> grpc.Status:
 
 
 class _Status:
-    """An error with details, in the form that grpc asks for (its own type is abstract)."""
+    """An error with details, in the form that grpc requires (its own type is abstract)."""
 
     code = grpc.StatusCode.UNKNOWN
 

@@ -1,4 +1,4 @@
-"""The provider's configuration, and what a change of it means for the objects in the state."""
+"""The provider's configuration, and the effect of its changes on the objects in the state."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ _IDENTIFIER = "clusterIdentifier"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the provider resource was given. Unset texts are empty; `namespace` is where objects without one go."""
+    """The inputs of the provider resource. Absent strings are empty; `namespace` is for objects that name none."""
 
     kubeconfig: str = ""
     context: str = ""
@@ -74,7 +74,7 @@ class ConfigDifference:
 
 
 def problems(inputs: Mapping[str, Plain]) -> dict[str, str]:
-    """Inputs that the stand-in cannot honour, each with the reason."""
+    """The inputs that the stand-in does not support, each with the reason."""
     return {
         name: f"{name}={inputs[name]!r} is not covered by the stand-in for the Kubernetes plugin; use upstream's"
         for name, refused in _NOT_COVERED.items()
@@ -83,7 +83,7 @@ def problems(inputs: Mapping[str, Plain]) -> dict[str, str]:
 
 
 def config_difference(olds: Mapping[str, Plain], news: Mapping[str, Plain]) -> ConfigDifference:
-    """What changing the provider's inputs does to its objects.
+    """The effect of changing the provider's inputs on its objects.
 
     An unchanged `clusterIdentifier` keeps them whatever else changes, and another one replaces them. Without it, or
     while it is being added or removed, another active cluster in the kubeconfig does, or one not known yet.

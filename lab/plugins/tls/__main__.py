@@ -1,4 +1,4 @@
-"""Start as `python -m lab.plugins.tls ENGINE_ADDRESS`; the engine does."""
+"""The plugin's program: the engine starts `python -m lab.plugins.tls ENGINE_ADDRESS`."""
 
 from lab.plugins.server import serve
 from lab.plugins.tls.provider import TlsProvider

@@ -1,4 +1,4 @@
-"""Certificates and certificate requests, as Go's x509 makes them for upstream."""
+"""Certificates and certificate requests, as upstream creates them with Go's x509."""
 
 import hashlib
 import ipaddress
@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from lab.plugins.server import PluginError
 from lab.plugins.tls import keys
-from lab.plugins.tls.usages import EXTENDED, KEY_USAGES
+from lab.plugins.tls.allowed_uses import EXTENDED, KEY_USAGES
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
 
@@ -84,7 +84,7 @@ def read_authority(pem: str) -> x509.Certificate:
 
 
 def requested_names(asked: x509.CertificateSigningRequest) -> x509.SubjectAlternativeName | None:
-    """The names in `asked` that a signed certificate takes over: DNS, IP and URI, in this order."""
+    """The names of the request that a signed certificate copies: DNS, IP and URI, in this order."""
     try:
         found = asked.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -147,7 +147,7 @@ def issue(
     )
     for extension, critical in _usages(inputs.get("allowedUses") or []):
         builder = builder.add_extension(extension, critical=critical)
-    # Go cannot tell a path length of 0 from none, so upstream never writes one below 1.
+    # Go does not distinguish a path length of 0 from an absent one, so upstream never writes one below 1.
     constraint = x509.BasicConstraints(ca=is_authority, path_length=path_length if path_length > 0 else None)
     builder = builder.add_extension(constraint, critical=True)
     if own_id:

@@ -1,4 +1,4 @@
-"""Private keys: made, read, and in each encoding that upstream hands out."""
+"""Private keys: creation, parsing, and every encoding that upstream offers."""
 
 import base64
 import hashlib
@@ -67,7 +67,7 @@ def algorithm_of(key: Key) -> str:
 
 
 def digest_for(key: Key) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | None:
-    """The digest with which `key` signs certificates; Ed25519 brings its own."""
+    """The digest with which `key` signs certificates; None for Ed25519, which includes its own."""
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return None
     if isinstance(key, ec.EllipticCurvePrivateKey):

@@ -1,4 +1,4 @@
-"""The provider: checks inputs, tells a replacement from an update, and watches the clock for renewals."""
+"""The provider: it checks inputs, decides between replacement and update, and compares certificates with the clock."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from pulumi.provider.experimental import provider as sdk
 
 from lab.plugins import values
 from lab.plugins.server import PluginError, token
-from lab.plugins.tls import clock, usages
+from lab.plugins.tls import allowed_uses, clock
 from lab.plugins.tls.resources import RESOURCES, Resource
 
 _IN_PLACE: Final = "earlyRenewalHours"
@@ -24,7 +24,7 @@ class TlsProvider(sdk.Provider):
     """Serves the `tls` package."""
 
     async def configure(self, request: sdk.ConfigureRequest) -> sdk.ConfigureResponse:
-        """Take secrets as secrets; there is nothing to set."""
+        """Declare support for secrets; the provider has no options."""
         del request
         return sdk.ConfigureResponse(accept_secrets=True, supports_preview=True)
 
@@ -38,7 +38,7 @@ class TlsProvider(sdk.Provider):
         return sdk.CheckResponse(inputs=inputs, failures=list(_failures(resource, filled)))
 
     async def diff(self, request: sdk.DiffRequest) -> sdk.DiffResponse:
-        """Everything replaces, create first, but `earlyRenewalHours`; and so does the clock."""
+        """Replace, create first, on any change except of `earlyRenewalHours`, and when a renewal is due."""
         resource = _resource(request)
         old = values.to_plain(request.old_state)
         new = values.to_plain(request.new_inputs)
@@ -57,19 +57,19 @@ class TlsProvider(sdk.Provider):
         )
 
     async def create(self, request: sdk.CreateRequest) -> sdk.CreateResponse:
-        """Make the resource; a preview leaves what is computed unknown."""
+        """Create the resource; in a preview its computed outputs stay unknown."""
         resource = _resource(request)
         inputs = values.to_plain(request.properties)
         if request.preview:
             identity, computed = "", dict.fromkeys(resource.computed, values.UNKNOWN)
         else:
-            # An RSA key takes long enough to hold up other resources; the import costs 50 ms, once.
+            # Creating an RSA key is slow enough to delay other resources; the import costs 50 ms, once.
             identity, computed = await asyncio.to_thread(_make, token(request.type), inputs)
         secret = values.secret_paths(request.properties) | _paths(resource.secret)
         return sdk.CreateResponse(identity, values.from_plain({**inputs, **computed}, secret))
 
     async def update(self, request: sdk.UpdateRequest) -> sdk.UpdateResponse:
-        """Take over new inputs; nothing that is computed depends on what can change in place."""
+        """Store the new inputs; no computed output depends on an input that can change in place."""
         resource = _resource(request)
         old = values.to_plain(request.olds)
         state = {**values.to_plain(request.news), **{name: old[name] for name in resource.computed if name in old}}
@@ -77,7 +77,7 @@ class TlsProvider(sdk.Provider):
         return sdk.UpdateResponse(values.from_plain(state, secret))
 
     async def read(self, request: sdk.ReadRequest) -> sdk.ReadResponse:
-        """On refresh: the state as it is, `readyForRenewal` by the clock."""
+        """Return the state for a refresh, with `readyForRenewal` set by the clock."""
         resource = _resource(request)
         if not request.properties:
             message = f"{token(request.type)} cannot be imported: it exists in the stack's state alone"
@@ -89,13 +89,13 @@ class TlsProvider(sdk.Provider):
         return sdk.ReadResponse(request.resource_id, values.from_plain(state, secret), request.inputs)
 
     async def delete(self, request: sdk.DeleteRequest) -> None:
-        """Nothing lies outside the state."""
+        """Do nothing, since the resource exists only in the state."""
 
 
 def _make(kind: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    from lab.plugins.tls import making  # noqa: PLC0415  # cryptography: most runs make nothing
+    from lab.plugins.tls import creation  # noqa: PLC0415  # cryptography: most runs make nothing
 
-    return making.make(kind, inputs)
+    return creation.create(kind, inputs)
 
 
 def _resource(request: Request) -> Resource:
@@ -144,9 +144,9 @@ def _refused(name: str, value: Any) -> Iterator[sdk.CheckFailure]:
         yield sdk.CheckFailure(name, f"Attribute {name} value must be at least 0, got: {value}")
     if name == "allowedUses":
         for index, use in enumerate(value):
-            if use not in usages.NAMES:
+            if use not in allowed_uses.NAMES:
                 element = f"allowedUses[{index}]"
-                yield sdk.CheckFailure(element, _value_text(element, usages.NAMES, use))
+                yield sdk.CheckFailure(element, _value_text(element, allowed_uses.NAMES, use))
 
 
 def _value_text(name: str, allowed: tuple[str, ...], value: Any) -> str:

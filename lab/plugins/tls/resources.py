@@ -1,4 +1,4 @@
-"""The resource types by their inputs and outputs. Free of heavy imports: every run reads it."""
+"""The inputs and outputs of each resource type. It has no heavy imports, since every run needs it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ class Resource:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     computed: tuple[str, ...]
     secret: frozenset[str]
-    """Inputs and outputs that are secret even if the program did not say so."""
+    """Inputs and outputs that are secret even if the program does not mark them."""
 
     @property
     def inputs(self) -> tuple[str, ...]:

@@ -1,15 +1,15 @@
 #!/bin/sh
-# The kubelet insists on setting these; they are not per namespace, so the machine's host would be changed. It gets files of
-# this machine's own in their place, which already hold what it wants.
+# The kubelet always sets these kernel settings. They are not per namespace, so it would change the host's. This script
+# mounts files of the machine's own over them, which already contain the values that the kubelet sets.
 set -eu
 copies=/run/private-sysctl
 mkdir -p "$copies"
 
 cover() {
-    if [ -e "/proc/sys/$1" ] && [ ! -e "$copies/$2" ]; then
-        printf '%s\n' "$3" >"$copies/$2"
-        mount --bind "$copies/$2" "/proc/sys/$1"
-    fi
+	if [ -e "/proc/sys/$1" ] && [ ! -e "$copies/$2" ]; then
+		printf '%s\n' "$3" >"$copies/$2"
+		mount --bind "$copies/$2" "/proc/sys/$1"
+	fi
 }
 
 cover vm/overcommit_memory overcommit_memory 1

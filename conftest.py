@@ -1,0 +1,78 @@
+"""Distributes all tests over workers: some must stay together, and the longest begin first."""
+
+import os
+from pathlib import Path
+
+import pytest
+from xdist.remote import Producer  # type: ignore[import-untyped]  # it has no types
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
+
+from lab import needs
+
+# One lab serves the tests of both trees, so its fixtures belong to neither.
+pytest_plugins = ["lab.tests.running.fixtures"]
+
+HERE = Path(__file__).parent
+RUNNING = (HERE / "lab/tests/running", HERE / "tests/lab")
+# In the order in which they begin: the longest must not come last, or one worker ends long after the others.
+GROUPS = {
+    "lab": RUNNING,  # one cluster for all, and each test finds it as the committed stack file says
+    "faults": (HERE / "tests/faults",),  # machines of their own, and what a fault left would fail the next test
+    "kubernetes-plugin": (HERE / "lab/tests/plugins/kubernetes/api_server",),  # one API server for all
+    "engine": (HERE / "lab/tests/engine/test_tiny_program.py",),  # one first `up` for all
+}
+SEARCHES = HERE / "tests/lab/test_secrets.py"
+
+
+def pytest_configure() -> None:
+    """Set the umask, so that the user's own does not decide which files machines and nodes may read."""
+    os.umask(0o022)
+
+
+def _group(path: Path) -> str | None:
+    """The group that a test file belongs to."""
+    above = {path, *path.parents}
+    return next((name for name, places in GROUPS.items() if above.intersection(places)), None)
+
+
+def _scope(node_id: str) -> str:
+    """The name that a test shares with those that must run on the same worker: its group, or else its own name."""
+    return _group(HERE / node_id.partition("::")[0]) or node_id
+
+
+def _mark_lab(items: list[pytest.Item]) -> None:
+    """Mark the tests that need the lab, and skip them with the reason where this computer cannot carry it."""
+    on_the_lab = [item for item in items if _group(item.path) == "lab"]
+    lacks = needs.lacks() if on_the_lab else []
+    for item in on_the_lab:
+        item.add_marker(pytest.mark.lab)
+        if lacks:
+            item.add_marker(pytest.mark.skip(reason=f"this computer cannot carry the lab: {lacks[0]}"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest group, and search for secrets only after every test that may reveal one."""
+    _mark_lab(items)
+    names = list(GROUPS)
+
+    def order(item: pytest.Item) -> tuple[int, bool]:
+        group = _group(item.path)
+        return names.index(group) if group else len(names), item.path == SEARCHES
+
+    items.sort(key=order)
+
+
+class _Groups(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
+    """Assigns whole groups to workers, and the other tests one by one.
+
+    pytest-xdist's own `--dist loadgroup` marks node IDs in a way that pytest 9.2 ignores.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Distribute tests by these groups, in the order of `pytest_collection_modifyitems`."""
+    config.option.loadscopereorder = False
+    return _Groups(config, log)

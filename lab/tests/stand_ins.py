@@ -1,0 +1,26 @@
+"""An engine with the lab's stand-in plugins, for tests that check that they behave like upstream's."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from lab.engine import Engine
+from lab.plugin_store import DISTRIBUTIONS, Plugin, PluginStore
+
+
+def engine_with_stand_ins(state: Path) -> Engine:
+    """The real CLI with the stand-ins in `state`, whatever plugins the user of this computer has."""
+    made = replace(Engine.at(state), cache=state / "cache")
+    store = PluginStore(made.home, made.venv, made.cache, [])
+    # The engine's default store would also search the user's own Pulumi home.
+    made.__dict__["_store"] = store
+    for plugin in store.wanted():
+        refuse(made.cache, plugin)
+    assert made.install_plugins() == dict.fromkeys(DISTRIBUTIONS, "stand-in")
+    return made
+
+
+def refuse(cache: Path, plugin: Plugin) -> None:
+    """Record a refused download, so that the store does not try one."""
+    folder = cache / "refused-plugins"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / plugin.folder).touch()

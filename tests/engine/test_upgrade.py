@@ -1,0 +1,106 @@
+"""A stack that a former version deployed, previewed by the present program: an upgrade visits nodes at most.
+
+`former/state.json` is what commit 3c321c8 left behind on a lab, as `pulumi stack export` shows it without source
+positions, and `former/Pulumi.dev.yaml` is the stack file of that deployment. Every secret in the state belongs to a lab
+that no longer exists, and is encrypted under the published passphrase of all labs.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Final
+
+import pytest
+
+from lab.engine import Engine
+from lab.plugins.tls import clock
+
+pytestmark = pytest.mark.engine
+
+FORMER: Final = Path(__file__).with_name("former")
+STATE: Final = (FORMER / "state.json").read_text()
+STACK: Final = "dev"
+MAY_CHANGE: Final = {
+    "command:remote:Command",  # what nodes are told may change with the version of the program
+    "pulumi:providers:kubernetes",  # its inputs hold the version of the installed SDK
+}
+"""Types of the resources that an upgrade may update in place."""
+
+Preview = Callable[[str], CompletedProcess[str]]
+
+
+@pytest.fixture
+def preview(engine: Engine, tmp_path: Path) -> Iterator[Preview]:
+    """Previews the present program on a stack that has a given state."""
+    shutil.rmtree(engine.backend, ignore_errors=True)
+    engine.ensure_stack(STACK)
+
+    def run(state: str) -> CompletedProcess[str]:
+        file = tmp_path / "state.json"
+        file.write_text(state)
+        imported = engine.run(["stack", "import", "--stack", STACK, "--file", str(file)], capture=True, timeout=120)
+        assert imported.returncode == 0, imported.stdout + imported.stderr
+        return engine.run(
+            ["preview", "--json", "--stack", STACK, "--config-file", str(FORMER / "Pulumi.dev.yaml")],
+            capture=True,
+            timeout=120,
+            extra_env={
+                # The end of the former `up`: a later day would have the certificates renewed.
+                clock.VARIABLE: json.loads(state)["deployment"]["manifest"]["time"],
+                # The path in the state, where no file is: the cluster is never asked.
+                "KUBECONFIG": "/nowhere/kubeconfig",
+            },
+        )
+
+    yield run
+    # Other tests need a stack of this name that is empty.
+    shutil.rmtree(engine.backend)
+
+
+def damage(previewed: CompletedProcess[str]) -> dict[str, str]:
+    """Every operation that an upgrade must not plan, by the name of its resource."""
+    steps = [(step["urn"].split("::"), step["op"]) for step in json.loads(previewed.stdout)["steps"]]
+    return {
+        name: operation
+        for (*_, types, name), operation in steps
+        if operation != "same" and not (operation == "update" and types.rpartition("$")[2] in MAY_CHANGE)
+    }
+
+
+def test_an_upgrade_changes_nothing_but_what_nodes_are_told(preview: Preview) -> None:
+    previewed = preview(STATE)
+    assert damage(previewed) == {}
+    assert previewed.returncode == 0, previewed.stdout
+
+
+@pytest.mark.parametrize(
+    ("former", "other", "reported"),
+    [
+        pytest.param(
+            "::registry-server-claim",
+            "::registry-storage",
+            {"registry-server-claim": "create", "registry-storage": "delete"},
+            id="name",
+        ),
+        pytest.param(
+            "k3s-registry:index:Certificates",
+            "k3s-registry:index:Authority",
+            {"registry-certificates": "create", "registry-certificates-authority-one-key": "create"},
+            id="component-token",
+        ),
+        pytest.param(
+            '"storageClassName":"local-path"',
+            '"storageClassName":"standard"',
+            {"registry-server-claim": "replace"},
+            id="input-that-replaces",
+        ),
+    ],
+)
+def test_an_upgrade_that_would_lose_something_is_noticed(
+    preview: Preview, former: str, other: str, reported: dict[str, str]
+) -> None:
+    """The state is changed here rather than the program: only the difference between them counts."""
+    assert former in STATE
+    assert reported.items() <= damage(preview(STATE.replace(former, other))).items()
