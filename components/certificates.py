@@ -29,7 +29,7 @@ class CertificatesArgs:
     hostname: str
     dns_names: tuple[str, ...]
     """Every name of the registry, the host name first."""
-    ip: str
+    address: str
     plan: CertificatePlan
     external_key_pem: pulumi.Input[str] | None = None
     """Key of the external authority; None where there is none or where it is not the issuer."""
@@ -74,7 +74,7 @@ class Certificates(pulumi.ComponentResource):
             private_key_pem=server_key.private_key_pem,
             subject=server_subject(args.hostname),
             dns_names=list(dict.fromkeys(args.dns_names)),  # an alias may be the Service's own name
-            ip_addresses=[args.ip],
+            ip_addresses=[args.address],
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # Depends on the issuer, so that a state with a request but without this issuer proves that another one

@@ -1,41 +1,25 @@
-"""The stack's configuration: what the user wrote, checked, as frozen values.
+"""The stack's configuration as frozen models: each key with its type, default, meaning and example.
 
-Pulumi.yaml declares and describes each key; the rules stand here, because the CLI's own check knows only types and
-stops at the first kind of problem it meets.
+config_parse.py reads a user's document into them. Pulumi.yaml declares the same keys, since the CLI's own check knows
+only types and stops at the first kind of problem that it meets.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from functools import cached_property
+from typing import Annotated, Final
 
-from components import config_certificates
+from pydantic import AfterValidator, Field, SecretStr
+
 from components import config_rules as rules
 from components.certificate_plan import CertificatePlan
-from components.config_section import REQUIRED, Problem, Section, shown
+from components.config_certificates import CertificateSettings
+from components.config_problem import Problem, repetitions, shown
+from components.config_registry import LoadBalancer, RegistrySettings
+from components.config_types import Boolean, Host, HostKey, Integer, Model, NodeName, Note, Port, User, refusal
 
-DEFAULT_PORT: Final = 5000
-SECRET_KEYS: Final = ("sshPrivateKey", "kubeconfig", "caPrivateKey")
-_HIGHEST_PORT: Final = 65535
-_HOST_KEY_EXAMPLE: Final = "the line that `ssh-keyscan -t ed25519 HOST` prints, without the host name"
-
-
-class ConfigError(Exception):
-    """The configuration is wrong; the message lists every problem found."""
-
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = tuple(problems)
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        super().__init__(f"the stack configuration has {count}; nothing was contacted:\n{lines}")
-
-
-class LoadBalancer(StrEnum):
-    """Who gives the registry its address on the LAN."""
-
-    METALLB = "metallb"
-    SERVICELB = "servicelb"
-    NONE = "none"
+_HOST_KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9vzGeAGyDClVeJUe+UJ7C8zs5ip6h6jVzyj9/dcx4R"
 
 
 class Rollout(StrEnum):
@@ -46,37 +30,65 @@ class Rollout(StrEnum):
 
 
 class Role(StrEnum):
-    """What a node is to K3s."""
+    """The part that a node plays in K3s."""
 
     SERVER = "server"
     AGENT = "agent"
 
 
-class ImagePullPolicy(StrEnum):
-    """When the kubelet asks for the registry's own image."""
-
-    IF_NOT_PRESENT = "IfNotPresent"
-    ALWAYS = "Always"
-    NEVER = "Never"
-
-
-class AccessMode(StrEnum):
-    """How the claim may be mounted."""
-
-    READ_WRITE_ONCE = "ReadWriteOnce"
-    READ_WRITE_ONCE_POD = "ReadWriteOncePod"
-    READ_WRITE_MANY = "ReadWriteMany"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ssh:
+class Ssh(Model):
     """How a node is reached."""
 
-    user: str
-    port: int
-    dial_timeout: int
-    """Seconds for one attempt to connect."""
-    dial_tries: int
+    user: User = Field(
+        default="root",
+        description="The login name; a user other than root needs `sudo -n`.",
+        examples=["root"],
+    )
+    port: Port = Field(default=22, description="The port of the SSH server.", examples=[22])
+    dial_timeout: Annotated[Integer, Field(ge=1, le=60)] = Field(
+        default=3,
+        description="Seconds for one attempt to connect.",
+        examples=[3],
+    )
+    dial_tries: Annotated[Integer, Field(ge=1, le=20)] = Field(
+        default=2,
+        description="How many attempts to connect are made.",
+        examples=[2],
+    )
+
+
+class NodeSettings(Model):
+    """One entry of `nodes` as the user wrote it."""
+
+    host: Host = Field(
+        description="The address or DNS name at which its SSH server answers.",
+        examples=["192.168.0.11"],
+    )
+    host_key: HostKey = Field(
+        description="Its SSH server's public key, ed25519 or ECDSA: the line that `ssh-keyscan -t ed25519 HOST` "
+        "prints, without the host name.",
+        examples=[_HOST_KEY],
+    )
+    user: User | None = Field(
+        default=None,
+        description="The login name, where it differs from ssh.user.",
+        examples=["root"],
+    )
+    port: Port | None = Field(
+        default=None,
+        description="The port of its SSH server, where it differs from ssh.port.",
+        examples=[22],
+    )
+    offline: Boolean = Field(
+        default=False,
+        description="Whether the node is off: nothing contacts it then.",
+        examples=[True],
+    )
+    role: Role | None = Field(
+        default=None,
+        description="Its part in K3s; with rollout serial, servers come last.",
+        examples=["agent"],
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,159 +105,139 @@ class Node:
     """None where the configuration does not say: it then counts as an agent, and the node is not asked."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Storage:
-    """The claim that holds the images."""
+class Kubernetes(Model):
+    """The cluster; None means the ambient kubeconfig's choice."""
 
-    claim_name: str
-    class_name: str
-    size: str
-    access_mode: AccessMode
-    protect: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kubernetes:
-    """Which cluster; None means the ambient kubeconfig's choice."""
-
-    context: str | None
-    cluster_name: str | None
+    context: Note | None = Field(
+        default=None,
+        description="A context of the kubeconfig, where it is not the current one.",
+        examples=["default"],
+    )
+    cluster_name: Note | None = Field(
+        default=None,
+        description="An identity of your choice that outlives changes of the kubeconfig.",
+        examples=["home"],
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class StackConfig:
+def _not_empty(nodes: dict[str, NodeSettings]) -> dict[str, NodeSettings]:
+    if not nodes:
+        rule = "the cluster has at least one node"
+        raise refusal(rule, found="is missing or empty")
+    return nodes
+
+
+class StackConfig(RegistrySettings):
     """The whole configuration of one stack."""
 
-    hostname: str
-    aliases: tuple[str, ...]
-    ip: str
-    port: int
-    nodes: tuple[Node, ...]
-    namespace: str
-    create_namespace: bool
-    storage: Storage
-    image: str
-    image_pull_policy: ImagePullPolicy
-    node_selector: Mapping[str, str]
-    load_balancer: LoadBalancer
-    certificates: CertificatePlan
-    system_trust: bool
-    rollout: Rollout
-    audit: str
-    kubernetes: Kubernetes
-
-
-def parse(values: Mapping[str, Any], *, encrypted: Collection[str] = ()) -> StackConfig:
-    """Turn the stack's keys, without their namespace, into a checked configuration.
-
-    Args:
-        values: what the user wrote, by key.
-        encrypted: the keys that are stored as secrets.
-
-    Raises:
-        ConfigError: listing every problem there is.
-
-    """
-    problems: list[Problem] = []
-    top = Section(values, problems)
-    # Read by __main__, as secrets; named here so that they are not refused as unknown.
-    for secret in SECRET_KEYS:
-        if top.text(secret, "", rules.anything, "") and secret not in encrypted:
-            command = f"`pulumi config set --secret {secret}` reads it from standard input"
-            top.refuse(secret, "stands in the stack file unencrypted", "it must be a secret", command)
-    ssh = _ssh(top.section("ssh"), Ssh(user="root", port=22, dial_timeout=3, dial_tries=2))
-    kubernetes = top.section("kubernetes")
-    config = StackConfig(
-        hostname=top.text("hostname", REQUIRED, rules.registry_name, "registry.cube.local"),
-        aliases=top.texts("aliases", rules.registry_name, "[registry]"),
-        ip=rules.canonical(top.text("ip", REQUIRED, rules.address, "192.168.0.202")),
-        port=top.integer("port", DEFAULT_PORT, 1, _HIGHEST_PORT),
-        nodes=_nodes(top, ssh),
-        namespace=top.text("namespace", "docker-registry", rules.label, "docker-registry"),
-        create_namespace=top.boolean("createNamespace", default=True),
-        storage=_storage(top.section("storage")),
-        image=top.text("image", "registry:3", rules.image, "registry:3"),
-        image_pull_policy=top.choice("imagePullPolicy", ImagePullPolicy.IF_NOT_PRESENT),
-        node_selector=top.labels("nodeSelector", {"node-type": "worker"}),
-        load_balancer=top.choice("loadBalancer", LoadBalancer.METALLB),
-        certificates=config_certificates.read(top.section("certificates"), top),
-        system_trust=top.boolean("systemTrust", default=True),
-        rollout=top.choice("rollout", Rollout.PARALLEL),
-        audit=top.text("audit", "", rules.note, "2026-01-31"),
-        kubernetes=Kubernetes(
-            context=kubernetes.text("context", "", rules.note, "default") or None,
-            cluster_name=kubernetes.text("clusterName", "", rules.note, "home") or None,
-        ),
+    node_settings: Annotated[dict[NodeName, NodeSettings], AfterValidator(_not_empty)] = Field(
+        validation_alias="nodes",
+        description="Every machine of the cluster by the name that `kubectl get nodes` shows.",
+        examples=[{"cube01": {"host": "192.168.0.11", "hostKey": _HOST_KEY}}],
+        json_schema_extra={"propertyNames": {"pattern": f"^{rules.DNS_NAME}$"}},
     )
-    kubernetes.finish()
-    top.finish()
-    _compare(top, config)
-    if problems:
-        raise ConfigError(problems)
-    return config
-
-
-def _ssh(section: Section, fallback: Ssh) -> Ssh:
-    ssh = Ssh(
-        user=section.text("user", fallback.user, rules.user, "root"),
-        port=section.integer("port", fallback.port, 1, _HIGHEST_PORT),
-        dial_timeout=section.integer("dialTimeout", fallback.dial_timeout, 1, 60),
-        dial_tries=section.integer("dialTries", fallback.dial_tries, 1, 20),
+    ssh: Ssh = Field(default_factory=Ssh, description="How nodes are reached.", examples=[{"user": "pi"}])
+    ssh_private_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="The SSH client's private key; without it the SSH agent is asked.",
+        examples=["`pulumi config set --secret sshPrivateKey < ~/.ssh/id_ed25519`"],
     )
-    section.finish()
-    return ssh
+    certificate_settings: CertificateSettings = Field(
+        default_factory=CertificateSettings,
+        validation_alias="certificates",
+        description="The authorities that nodes trust, and the one that signs.",
+        examples=[{"authorities": ["one", "two"], "issuer": "one"}],
+    )
+    ca_certificate: str = Field(
+        default="",
+        description="The certificate of the authority that certificates.external names, in PEM; after it those that "
+        "signed it, up to the root.",
+        examples=["`cat signing.crt root.crt | pulumi config set caCertificate`"],
+    )
+    ca_private_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="The private key of that authority, in PEM; needed while it is the issuer.",
+        examples=["`openssl pkey -in ca.key | pulumi config set --secret caPrivateKey`"],
+    )
+    system_trust: Boolean = Field(
+        default=True,
+        description="Whether the authorities also go into each node's system store, for docker and curl there.",
+        examples=[True],
+    )
+    rollout: Rollout = Field(
+        default=Rollout.PARALLEL,
+        description="How nodes are visited: parallel or serial (one after another, servers last). Only serial lets a "
+        "node restart K3s where that cannot be avoided.",
+        examples=["serial"],
+    )
+    audit: Note = Field(
+        default="",
+        description="Any new value applies and proves every node again, for instance `pulumi up -c audit=$(date +%F)`.",
+        examples=["2026-01-31"],
+    )
+    kubernetes: Kubernetes = Field(
+        default_factory=Kubernetes,
+        description="The cluster, where it is not the ambient kubeconfig's.",
+        examples=[{"context": "default"}],
+    )
+    kubeconfig: SecretStr = Field(
+        default=SecretStr(""),
+        description="A kubeconfig's content; without it the ambient one is used.",
+        examples=["`pulumi config set --secret kubeconfig < ~/.kube/config`"],
+    )
 
-
-def _nodes(top: Section, ssh: Ssh) -> tuple[Node, ...]:
-    example = "{host: 192.168.0.11, hostKey: ssh-ed25519 AAAA...}"
-    nodes: list[Node] = []
-    for name, section in top.sections("nodes", example).items():
-        wrong = rules.dns_name(name)
-        if wrong is not None:
-            top.refuse("nodes", f"found the node name {shown(name)}", wrong, "the name that `kubectl get nodes` shows")
-        node = Node(
-            name=name,
-            host=rules.canonical(section.text("host", REQUIRED, rules.host, "192.168.0.11")),
-            host_key=section.text("hostKey", REQUIRED, rules.host_key, _HOST_KEY_EXAMPLE),
-            ssh=Ssh(
-                user=section.text("user", ssh.user, rules.user, "root"),
-                port=section.integer("port", ssh.port, 1, _HIGHEST_PORT),
-                dial_timeout=ssh.dial_timeout,
-                dial_tries=ssh.dial_tries,
-            ),
-            offline=section.boolean("offline", default=False),
-            role=section.optional_choice("role", Role),
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """Every machine, with the stack's SSH settings where it has none of its own."""
+        return tuple(
+            Node(
+                name=name,
+                host=node.host,
+                host_key=node.host_key,
+                ssh=self.ssh.model_copy(update=node.model_dump(include={"user", "port"}, exclude_none=True)),
+                offline=node.offline,
+                role=node.role,
+            )
+            for name, node in self.node_settings.items()
         )
-        section.finish()
-        nodes.append(node)
-    if not nodes:
-        top.refuse("nodes", "is missing or empty", "the cluster has at least one node", f"cube01: {example}")
-    return tuple(nodes)
 
+    @cached_property
+    def certificates(self) -> CertificatePlan:
+        """Which authorities nodes trust, which one signs, and how long certificates last."""
+        return self.certificate_settings.plan(self.ca_certificate)
 
-def _storage(section: Section) -> Storage:
-    storage = Storage(
-        claim_name=section.text("claimName", "longhorn-docker-registry-pvc", rules.dns_name, "registry-images"),
-        class_name=section.text("className", "longhorn", rules.dns_name, "longhorn"),
-        size=section.text("size", "15Gi", rules.quantity, "15Gi"),
-        access_mode=section.choice("accessMode", AccessMode.READ_WRITE_ONCE),
-        protect=section.boolean("protect", default=True),
-    )
-    section.finish()
-    return storage
+    def conflicts(self) -> Iterator[Problem]:
+        """Rules that concern more than one key."""
+        yield from repetitions("aliases", self.aliases)
+        if self.hostname in self.aliases:
+            yield Problem(
+                key="aliases",
+                found=f"found {shown(self.hostname)}",
+                rule="an alias must differ from hostname",
+                example="[registry]",
+                reads=("hostname",),
+            )
+        yield from self._shared_addresses()
+        yield from self.certificate_settings.conflicts(self.ca_certificate, self.ca_private_key.get_secret_value())
 
-
-def _compare(top: Section, config: StackConfig) -> None:
-    """Rules that concern more than one key."""
-    if config.hostname and config.hostname in config.aliases:
-        top.refuse("aliases", f"found {shown(config.hostname)}", "an alias must differ from hostname", "[registry]")
-    owners: dict[tuple[str, int], str] = {}
-    for node in config.nodes:
-        where = (node.host, node.ssh.port)
-        if node.host and where in owners:
-            rule = f"nodes.{owners[where]} has the same address and port: each node must have its own"
-            top.refuse(f"nodes.{node.name}.host", f"found {shown(node.host)}", rule, "192.168.0.12")
-        owners.setdefault(where, node.name)
-        if node.host == config.ip and node.host and config.load_balancer is LoadBalancer.METALLB:
-            rule = f"nodes.{node.name} answers at that address: with MetalLB the registry needs one of its own"
-            top.refuse("ip", f"found {shown(config.ip)}", rule, "a free address from MetalLB's pool")
+    def _shared_addresses(self) -> Iterator[Problem]:
+        owners: dict[tuple[str, int], str] = {}
+        for node in self.nodes:
+            key = f"nodes.{node.name}.host"
+            owner = owners.setdefault((node.host, node.ssh.port), node.name)
+            if owner != node.name:
+                yield Problem(
+                    key=key,
+                    found=f"found {shown(node.host)}",
+                    rule=f"nodes.{owner} has the same address and port: each node must have its own",
+                    example="192.168.0.12",
+                    reads=(f"nodes.{owner}.host", f"nodes.{owner}.port", f"nodes.{node.name}.port", "ssh.port"),
+                )
+            if node.host == self.address and self.load_balancer is LoadBalancer.METALLB:
+                yield Problem(
+                    key="ip",
+                    found=f"found {shown(self.address)}",
+                    rule=f"nodes.{node.name} answers at that address: with MetalLB the registry needs one of its own",
+                    example="a free address from MetalLB's pool",
+                    reads=(key, "loadBalancer"),
+                )

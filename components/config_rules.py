@@ -1,4 +1,4 @@
-"""What a single configuration value must look like. Each rule returns what is wrong, or None."""
+"""Rules for single configuration values. Each returns the rule that the value breaks, or None."""
 
 import base64
 import binascii
@@ -6,45 +6,43 @@ import ipaddress
 import re
 from typing import Final
 
-_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_USER: Final = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
-_QUANTITY: Final = re.compile(r"[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?")
-_IMAGE: Final = re.compile(
+# Patterns and lengths stand in the editor's schema too.
+LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+DNS_NAME: Final = rf"{LABEL}(\.{LABEL})*"
+USER: Final = r"[a-z_][a-z0-9_-]{0,31}"
+QUANTITY: Final = r"[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?"
+IMAGE: Final = (
     r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
     r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?"
 )
-_DNS_NAME_CHARACTERS: Final = 253
-_HOST_KEY_FIELDS: Final = 2
-_NOTE_CHARACTERS: Final = 100
-_GENERATION_CHARACTERS: Final = 40
+DNS_NAME_CHARACTERS: Final = 253
+NOTE_CHARACTERS: Final = 100
+GENERATION_CHARACTERS: Final = 40
 HOST_KEY_TYPES: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
+HOST_KEY: Final = rf"\s*({'|'.join(HOST_KEY_TYPES)})\s+[A-Za-z0-9+/]+=*(\s.*)?"
 
-
+_HOST_KEY_FIELDS: Final = 2
 _PARTS_OF_KEY: Final = {"ssh-ed25519": 2, "ecdsa": 3}
 """Type and key; ECDSA names its curve between them."""
-
-
-def anything(_value: str) -> str | None:
-    """Any text."""
-    return None
+_WITHOUT_ZONE: Final = "it must be without a zone, which names an interface of one machine alone"
+_ASK_FOR_KEY: Final = "`ssh-keyscan -t ed25519 HOST` prints it after the host name"
 
 
 def note(value: str) -> str | None:
-    """A short text that may stand in a script's settings."""
-    if len(value) <= _NOTE_CHARACTERS and value.isprintable():
+    """A short string that may be part of a script's settings."""
+    if len(value) <= NOTE_CHARACTERS and value.isprintable():
         return None
-    return f"it must be one line of at most {_NOTE_CHARACTERS} printable characters"
+    return f"it must be one line of at most {NOTE_CHARACTERS} printable characters"
 
 
 def dns_name(value: str) -> str | None:
-    """A lower-case DNS name as RFC 1123 has it."""
-    labels = value.split(".")
-    if len(value) > _DNS_NAME_CHARACTERS or not all(_LABEL.fullmatch(label) for label in labels):
-        return (
-            "it must be a DNS name: lower-case letters, digits and hyphens in labels of at most 63 characters, "
-            f"{_DNS_NAME_CHARACTERS} in all"
-        )
-    return None
+    """A lower-case DNS name as RFC 1123 defines it."""
+    if len(value) <= DNS_NAME_CHARACTERS and re.fullmatch(DNS_NAME, value):
+        return None
+    return (
+        "it must be a DNS name: lower-case letters, digits and hyphens in labels of at most 63 characters, "
+        f"{DNS_NAME_CHARACTERS} in all"
+    )
 
 
 def registry_name(value: str) -> str | None:
@@ -57,7 +55,7 @@ def registry_name(value: str) -> str | None:
     if value == "localhost" or value.endswith(".localhost"):
         return "it must not be localhost: containerd speaks plain HTTP to that"
     if value.endswith((".svc", ".cluster.local")):
-        return "it must not be a name of the cluster's own DNS: nodes do not ask that, so no pull would find it"
+        return "it must not be a name of the cluster's own DNS: nodes do not ask that DNS, so no pull would find it"
     return None
 
 
@@ -68,14 +66,14 @@ def address(value: str) -> str | None:
     except ValueError:
         return "it must be an IPv4 or IPv6 address"
     if "%" in value:
-        return "it must be without a zone: that names an interface of one machine alone"
+        return _WITHOUT_ZONE
     if parsed.is_unspecified or parsed.is_loopback or parsed.is_multicast or parsed.is_link_local:
         return "it must be an address that other machines reach: not loopback, link-local, multicast or unspecified"
     return None
 
 
 def canonical(value: str) -> str:
-    """An address in its one shortest form; anything else in lower case, as DNS compares names."""
+    """An address in its one shortest form; any other name in lower case, as DNS compares names."""
     try:
         return str(ipaddress.ip_address(value))
     except ValueError:
@@ -83,37 +81,40 @@ def canonical(value: str) -> str:
 
 
 def generation(value: str) -> str | None:
-    """The name of an authority's generation; it stands in a common name, which holds 64 characters (RFC 5280)."""
-    if _LABEL.fullmatch(value) and len(value) <= _GENERATION_CHARACTERS:
+    """The name of an authority's generation; it is part of a common name, which holds 64 characters (RFC 5280)."""
+    if len(value) <= GENERATION_CHARACTERS and re.fullmatch(LABEL, value):
         return None
-    return f"it must be lower-case letters, digits and hyphens, at most {_GENERATION_CHARACTERS}"
+    return f"it must be lower-case letters, digits and hyphens, at most {GENERATION_CHARACTERS}"
 
 
 def host(value: str) -> str | None:
-    """Where a node answers SSH: an address or a DNS name."""
+    """Where a node's SSH server answers: an address or a DNS name."""
     try:
         ipaddress.ip_address(value)
     except ValueError:
         if dns_name(value.lower()) is None and not value.rpartition(".")[2].isdigit():
             return None
         return "it must be an IP address or a DNS name, without user and port"
-    return None if "%" not in value else "it must be without a zone: that names an interface of one machine alone"
+    return _WITHOUT_ZONE if "%" in value else None
 
 
 def host_key(value: str) -> str | None:
     """One line of an OpenSSH public key that pulumi-command can pin.
 
     RSA is refused because the SSH library asks for exactly the pinned key's type name, and for RSA that names a SHA-1
-    signature, which servers of today do not give (golang.org/x/crypto/ssh).
+    signature, which today's servers do not give (golang.org/x/crypto/ssh).
     """
     fields = value.split()
     if len(fields) < _HOST_KEY_FIELDS or "\n" in value.strip():
-        return "it must be one line: key type, a space, the key in base64"
+        return f"it must be one line: key type, a space, the key in base64 ({_ASK_FOR_KEY})"
     kind, blob = fields[0], fields[1]
     if kind == "ssh-rsa":
-        return "it must be ed25519 or ECDSA: pinning RSA asks for a SHA-1 signature, which OpenSSH refuses since 8.8"
+        return (
+            "it must be ed25519 or ECDSA, since pinning RSA asks for a SHA-1 signature, which OpenSSH refuses since "
+            f"8.8 ({_ASK_FOR_KEY})"
+        )
     if kind not in HOST_KEY_TYPES:
-        return f"its type must be one of {', '.join(HOST_KEY_TYPES)}"
+        return f"its type must be one of {', '.join(HOST_KEY_TYPES)} ({_ASK_FOR_KEY})"
     return _key_problem(kind, blob)
 
 
@@ -145,21 +146,23 @@ def _ssh_strings(blob: bytes) -> list[bytes] | None:
 
 def user(value: str) -> str | None:
     """A login name on a node."""
-    return None if _USER.fullmatch(value) else "it must be a Linux login name"
+    return None if re.fullmatch(USER, value) else "it must be a Linux login name"
 
 
 def quantity(value: str) -> str | None:
     """A Kubernetes quantity of storage."""
-    return None if _QUANTITY.fullmatch(value) else "it must be a Kubernetes quantity"
+    return None if re.fullmatch(QUANTITY, value) else "it must be a Kubernetes quantity"
 
 
 def label(value: str) -> str | None:
-    """One DNS label, as Kubernetes wants for a namespace."""
-    if _LABEL.fullmatch(value):
+    """One DNS label, as Kubernetes requires for a namespace."""
+    if re.fullmatch(LABEL, value):
         return None
     return "it must be lower-case letters, digits and hyphens, at most 63, beginning and ending with a letter or digit"
 
 
 def image(value: str) -> str | None:
     """An image reference, with or without tag and digest."""
-    return None if _IMAGE.fullmatch(value) else "it must be an image reference: name, then :tag, @sha256:digest or both"
+    return (
+        None if re.fullmatch(IMAGE, value) else "it must be an image reference: name, then :tag, @sha256:digest or both"
+    )

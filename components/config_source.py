@@ -1,4 +1,4 @@
-"""Where the configuration comes from: the bag of texts that the engine hands to the program."""
+"""Where the configuration comes from: the strings that the engine passes to the program."""
 
 import json
 import os
@@ -8,23 +8,14 @@ from typing import Any, Final
 import pulumi
 from pulumi.runtime import config as engine_config
 
-from components.config import ConfigError, StackConfig, parse
+from components.config import StackConfig
+from components.config_parse import ConfigError, parse
+from components.config_schema import SCHEMA, resolved
 
 _STRUCTURED: Final = frozenset(
-    {
-        "aliases",
-        "certificates",
-        "createNamespace",
-        "kubernetes",
-        "nodeSelector",
-        "nodes",
-        "port",
-        "ssh",
-        "storage",
-        "systemTrust",
-    }
+    key for key, schema in SCHEMA["properties"].items() if resolved(schema)["type"] != "string"
 )
-"""Keys that are not plain texts: the engine hands them over as JSON."""
+"""Keys that are not plain strings: the engine passes them as JSON."""
 
 
 def read() -> StackConfig:
@@ -54,7 +45,7 @@ def secret(name: str) -> pulumi.Output[str] | None:
 
 
 def decode(bag: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """The program's own keys, each in the type it was written in."""
+    """The program's own keys, each in the type that the user wrote."""
     values: dict[str, Any] = {}
     for full_name, text in bag.items():
         if not full_name.startswith(prefix):
@@ -68,5 +59,5 @@ def _structured(text: Any) -> Any:
     try:
         return json.loads(text)
     except (TypeError, ValueError):
-        # Not JSON: the reader of that key says what it should have been.
+        # Not JSON: parse() reports what it should have been.
         return text

@@ -80,13 +80,13 @@ def public_name(field: str) -> str:
 
 def gather(config: StackConfig, certificates: Certificates, nodes: Nodes, proof: PullProof) -> Outputs:
     """The outputs of a stack with this configuration and these components."""
-    endpoint = registry_address.endpoint(config.hostname, config.port)
+    endpoint = config.endpoint
     return Outputs(
         registry_host=config.hostname,
         registry_port=config.port,
         registry_endpoint=endpoint,
         registry_url=f"https://{endpoint}",
-        registry_ip=config.ip,
+        registry_ip=config.address,
         image_prefix=f"{endpoint}/openfaas",
         cluster_endpoint=registry_address.cluster_endpoint(config.namespace, config.port),
         namespace=config.namespace,

@@ -14,9 +14,9 @@ from typing import Final
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.config import ImagePullPolicy, LoadBalancer, Storage
+from components.config_registry import LoadBalancer, RegistrySettings
 from components.registry_address import SERVICE_NAME
-from components.registry_pod import CONTAINER_PORT, LABELS, POD_LABELS, SECRET_NAME, PodArgs, pod, strategy
+from components.registry_pod import CONTAINER_PORT, LABELS, POD_LABELS, SECRET_NAME, pod, strategy
 
 _DEPLOYMENT_NAME: Final = "registry"
 _CERTIFICATE_ANNOTATION: Final = "k3s-registry/server-certificate"
@@ -26,17 +26,9 @@ _OVERWRITE_MANUAL_CHANGES: Final = {"pulumi.com/patchForce": "true"}
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryArgs:
-    """How the registry runs."""
+    """How the registry runs, and its key pair."""
 
-    namespace: str
-    create_namespace: bool
-    storage: Storage
-    image: str
-    image_pull_policy: ImagePullPolicy
-    node_selector: Mapping[str, str]
-    load_balancer: LoadBalancer
-    ip: str
-    port: int
+    settings: RegistrySettings
     server_certificate_pem: pulumi.Input[str]
     server_key_pem: pulumi.Input[str]
 
@@ -49,25 +41,28 @@ class Registry(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:Registry", name, {}, opts)
+        settings = args.settings
         namespace: list[pulumi.Resource] = []
-        if args.create_namespace:
+        if settings.create_namespace:
             namespace.append(
                 kubernetes.core.v1.Namespace(
                     f"{name}-namespace",
                     metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                        name=args.namespace,
+                        name=settings.namespace,
                         labels={"pod-security.kubernetes.io/enforce": "restricted"},
                         annotations=_OVERWRITE_MANUAL_CHANGES,
                     ),
                     # Kubernetes deletes the claim with its namespace, and does not know that Pulumi protects the claim.
-                    opts=pulumi.ResourceOptions(parent=self, protect=args.storage.protect, delete_before_replace=True),
+                    opts=pulumi.ResourceOptions(
+                        parent=self, protect=settings.storage.protect, delete_before_replace=True
+                    ),
                 )
             )
         certificate = pulumi.Output.from_input(args.server_certificate_pem)
         key = pulumi.Output.from_input(args.server_key_pem)
         secret = kubernetes.core.v1.Secret(
             f"{name}-certificate",
-            metadata=_metadata(args.namespace, SECRET_NAME),
+            metadata=_metadata(settings.namespace, SECRET_NAME),
             type="kubernetes.io/tls",
             data={
                 "tls.crt": certificate.apply(encoded),
@@ -78,17 +73,19 @@ class Registry(pulumi.ComponentResource):
         )
         claim = kubernetes.core.v1.PersistentVolumeClaim(
             f"{name}-claim",
-            metadata=_metadata(args.namespace, args.storage.claim_name),
+            metadata=_metadata(settings.namespace, settings.storage.claim_name),
             spec=kubernetes.core.v1.PersistentVolumeClaimSpecArgs(
-                access_modes=[args.storage.access_mode.value],
-                storage_class_name=args.storage.class_name,
-                resources=kubernetes.core.v1.VolumeResourceRequirementsArgs(requests={"storage": args.storage.size}),
+                access_modes=[settings.storage.access_mode.value],
+                storage_class_name=settings.storage.class_name,
+                resources=kubernetes.core.v1.VolumeResourceRequirementsArgs(
+                    requests={"storage": settings.storage.size}
+                ),
             ),
             # The claim holds the images. A changed class would delete and create it, and a destroy would delete it.
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=namespace,
-                protect=args.storage.protect,
+                protect=settings.storage.protect,
                 delete_before_replace=True,
                 # The cluster sets this field, so an imported claim has it; removing it would replace the claim.
                 ignore_changes=["spec.volumeName"],
@@ -96,26 +93,18 @@ class Registry(pulumi.ComponentResource):
         )
         self.deployment = kubernetes.apps.v1.Deployment(
             f"{name}-deployment",
-            metadata=_metadata(args.namespace, _DEPLOYMENT_NAME),
+            metadata=_metadata(settings.namespace, _DEPLOYMENT_NAME),
             spec=kubernetes.apps.v1.DeploymentSpecArgs(
                 replicas=1,
                 selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=LABELS),
-                strategy=strategy(args.storage.access_mode),
+                strategy=strategy(settings.storage.access_mode),
                 template=kubernetes.core.v1.PodTemplateSpecArgs(
                     metadata=kubernetes.meta.v1.ObjectMetaArgs(
                         labels=POD_LABELS,
                         # The registry reads its certificate only at start, so another certificate needs another pod.
                         annotations={_CERTIFICATE_ANNOTATION: certificate.apply(certificate_hash)},
                     ),
-                    spec=pod(
-                        PodArgs(
-                            image=args.image,
-                            image_pull_policy=args.image_pull_policy,
-                            node_selector=args.node_selector,
-                            claim_name=args.storage.claim_name,
-                            access_mode=args.storage.access_mode,
-                        )
-                    ),
+                    spec=pod(settings),
                 ),
             ),
             opts=delete_first(self, [secret, claim], replace_with=[claim]),
@@ -123,8 +112,8 @@ class Registry(pulumi.ComponentResource):
         self.service = kubernetes.core.v1.Service(
             f"{name}-service",
             # Awaiting the Service would take ten seconds and show less than the pull proof does.
-            metadata=_metadata(args.namespace, SERVICE_NAME, {"pulumi.com/skipAwait": "true"}),
-            spec=service(args),
+            metadata=_metadata(settings.namespace, SERVICE_NAME, {"pulumi.com/skipAwait": "true"}),
+            spec=service(settings),
             opts=delete_first(self, namespace),
         )
         self.register_outputs({})
@@ -145,30 +134,32 @@ def delete_first(
     )
 
 
-def registry_revision(args: RegistryArgs) -> str:
+def registry_revision(settings: RegistrySettings) -> str:
     """A hash of the registry's image, storage and place; another one requires another proof."""
-    storage = args.storage
-    workload = [args.namespace, args.image, storage.claim_name, storage.class_name, storage.access_mode.value]
-    place = [args.load_balancer.value, sorted(args.node_selector.items())]
+    storage = settings.storage
+    workload = [settings.namespace, settings.image, storage.claim_name, storage.class_name, storage.access_mode.value]
+    place = [settings.load_balancer.value, sorted(settings.node_selector.items())]
     return hashlib.sha256(json.dumps([workload, place]).encode()).hexdigest()
 
 
-def service(args: RegistryArgs) -> kubernetes.core.v1.ServiceSpecArgs:
+def service(settings: RegistrySettings) -> kubernetes.core.v1.ServiceSpecArgs:
     """The registry's address on the LAN."""
     core = kubernetes.core.v1
     # The name holds the number: in a preview's dry run the old port is still there, and a duplicate name is refused.
     ports = [
-        core.ServicePortArgs(name=f"docker-{args.port}", protocol="TCP", port=args.port, target_port=CONTAINER_PORT)
+        core.ServicePortArgs(
+            name=f"docker-{settings.port}", protocol="TCP", port=settings.port, target_port=CONTAINER_PORT
+        )
     ]
     # A cluster gives a Service only its first IP family, which is IPv4 on most clusters.
-    families = ["IPv6"] if ":" in args.ip else None
-    if args.load_balancer is LoadBalancer.NONE:
+    families = ["IPv6"] if ":" in settings.address else None
+    if settings.load_balancer is LoadBalancer.NONE:
         # The address is routed to the nodes by other means, and kube-proxy must accept it there.
         return core.ServiceSpecArgs(
-            selector=LABELS, type="ClusterIP", ports=ports, external_ips=[args.ip], ip_families=families
+            selector=LABELS, type="ClusterIP", ports=ports, external_ips=[settings.address], ip_families=families
         )
     # The field, not MetalLB's annotation: the annotation's name has changed, and MetalLB refuses both together.
-    wanted = args.ip if args.load_balancer is LoadBalancer.METALLB else None
+    wanted = settings.address if settings.load_balancer is LoadBalancer.METALLB else None
     return core.ServiceSpecArgs(
         selector=LABELS, type="LoadBalancer", ports=ports, load_balancer_ip=wanted, ip_families=families
     )

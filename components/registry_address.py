@@ -1,13 +1,8 @@
-"""The registry's endpoint, and the names of its Service inside the cluster."""
+"""The names of the registry's Service inside the cluster."""
 
 from typing import Final
 
 SERVICE_NAME: Final = "registry-service"
-
-
-def endpoint(host: str, port: int) -> str:
-    """`host:port`, the one spelling that image names, hosts.toml and registries.yaml share."""
-    return f"{host}:{port}"
 
 
 def qualified_service_name(namespace: str) -> str:
@@ -23,4 +18,4 @@ def service_names(namespace: str) -> tuple[str, str, str]:
 
 def cluster_endpoint(namespace: str, port: int) -> str:
     """The registry's endpoint for clients in pods."""
-    return endpoint(service_names(namespace)[-1], port)
+    return f"{service_names(namespace)[-1]}:{port}"

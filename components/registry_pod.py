@@ -1,12 +1,10 @@
 """The registry's pod: its container, its place, and how a new pod takes over from the old one."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import pulumi_kubernetes as kubernetes
 
-from components.config import AccessMode, ImagePullPolicy
+from components.config_registry import AccessMode, RegistrySettings
 
 SECRET_NAME: Final = "docker-registry-tls-cert"  # noqa: S105 - the name of a Secret, not its content
 CONTAINER_PORT: Final = 5000
@@ -18,23 +16,12 @@ _PRE_STOP_SECONDS: Final = 5
 """Time for every kube-proxy to stop sending new connections to a pod that is being deleted."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PodArgs:
-    """The settings that the registry's pod depends on."""
-
-    image: str
-    image_pull_policy: ImagePullPolicy
-    node_selector: Mapping[str, str]
-    claim_name: str
-    access_mode: AccessMode
-
-
-def pod(args: PodArgs) -> kubernetes.core.v1.PodSpecArgs:
+def pod(settings: RegistrySettings) -> kubernetes.core.v1.PodSpecArgs:
     """The registry's pod, within the `restricted` pod security standard."""
     core = kubernetes.core.v1
     return core.PodSpecArgs(
-        node_selector=dict(args.node_selector),
-        affinity=affinity(args.access_mode),
+        node_selector=dict(settings.node_selector),
+        affinity=affinity(settings.storage.access_mode),
         # A Service called `registry` in this namespace would otherwise set REGISTRY_* variables, which configure it.
         enable_service_links=False,
         automount_service_account_token=False,
@@ -50,8 +37,8 @@ def pod(args: PodArgs) -> kubernetes.core.v1.PodSpecArgs:
         containers=[
             core.ContainerArgs(
                 name="registry",
-                image=args.image,
-                image_pull_policy=args.image_pull_policy.value,
+                image=settings.image,
+                image_pull_policy=settings.image_pull_policy.value,
                 ports=[core.ContainerPortArgs(container_port=CONTAINER_PORT)],
                 env=environment(),
                 volume_mounts=[
@@ -74,7 +61,9 @@ def pod(args: PodArgs) -> kubernetes.core.v1.PodSpecArgs:
         volumes=[
             core.VolumeArgs(
                 name="lv-storage",
-                persistent_volume_claim=core.PersistentVolumeClaimVolumeSourceArgs(claim_name=args.claim_name),
+                persistent_volume_claim=core.PersistentVolumeClaimVolumeSourceArgs(
+                    claim_name=settings.storage.claim_name
+                ),
             ),
             core.VolumeArgs(
                 name="certs",

@@ -36,12 +36,11 @@ class RegistryStack(pulumi.ComponentResource):
     def __init__(self, name: str, args: RegistryStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:RegistryStack", name, {}, opts)
         config = args.config
-        names = (config.hostname, *config.aliases)
         trust = Trust(
             hostname=config.hostname,
             port=config.port,
-            address=config.ip,
-            names=names,
+            address=config.address,
+            names=config.names,
             system_trust=config.system_trust,
             audit=config.audit,
         )
@@ -49,23 +48,15 @@ class RegistryStack(pulumi.ComponentResource):
             f"{name}-certificates",
             CertificatesArgs(
                 hostname=config.hostname,
-                dns_names=(*names, *registry_address.service_names(config.namespace)),
-                ip=config.ip,
+                dns_names=(*config.names, *registry_address.service_names(config.namespace)),
+                address=config.address,
                 plan=config.certificates,
                 external_key_pem=args.external_authority_key,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
         registry_args = RegistryArgs(
-            namespace=config.namespace,
-            create_namespace=config.create_namespace,
-            storage=config.storage,
-            image=config.image,
-            image_pull_policy=config.image_pull_policy,
-            node_selector=config.node_selector,
-            load_balancer=config.load_balancer,
-            ip=config.ip,
-            port=config.port,
+            settings=config,
             server_certificate_pem=certificates.server_certificate_pem,
             server_key_pem=certificates.server_key_pem,
         )
@@ -94,7 +85,7 @@ class RegistryStack(pulumi.ComponentResource):
                 rollout=config.rollout,
                 trusted=nodes.commands,
                 registry=[registry.deployment, registry.service],
-                registry_revision=registry_revision(registry_args),
+                registry_revision=registry_revision(config),
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

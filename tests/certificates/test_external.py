@@ -133,12 +133,12 @@ def test_the_issuers_key_must_be_there_and_secret(stack: CertificateStack) -> No
     done = stack.run("preview", plan=HOUSE, caCertificate=ROOT.pem)
     assert "caPrivateKey: is missing" in said(done)
     done = stack.run("preview", plan=HOUSE, caCertificate=ROOT.pem, caPrivateKey=ROOT.key_pem)
-    assert "caPrivateKey: stands in the stack file unencrypted" in said(done)
+    assert "caPrivateKey: is stored unencrypted in the stack file" in said(done)
     assert ROOT.key_pem.splitlines()[1] not in said(done)
 
 
 def test_a_key_that_is_none_is_refused_and_not_shown(stack: CertificateStack) -> None:
     stack.set_secret("caPrivateKey", "very secret words")
     done = stack.run("preview", plan=HOUSE, caCertificate=ROOT.pem)
-    assert "caPrivateKey: found no private key in PEM; it must be whole, unencrypted" in said(done)
+    assert "caPrivateKey: found no private key in PEM; it must be complete, unencrypted" in said(done)
     assert "very secret words" not in said(done)

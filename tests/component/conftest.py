@@ -7,7 +7,7 @@ import pytest
 from google.protobuf import json_format
 from pulumi.runtime import mocks, settings
 
-from components.config import parse
+from components.config_parse import parse
 from components.registry_stack import RegistryStack, RegistryStackArgs
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9vzGeAGyDClVeJUe+UJ7C8zs5ip6h6jVzyj9/dcx4R"

@@ -67,5 +67,5 @@ def test_a_missing_key_is_listed_with_the_others(preview: Preview) -> None:
 def test_a_private_key_in_plain_text_is_refused_and_not_shown(preview: Preview) -> None:
     done = preview({"sshPrivateKey": "very secret words"})
     text = done.stdout + done.stderr
-    assert "sshPrivateKey: stands in the stack file unencrypted" in text
+    assert "sshPrivateKey: is stored unencrypted in the stack file" in text
     assert "very secret words" not in text

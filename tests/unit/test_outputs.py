@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 
 from components.outputs import Outputs, buildkit_config, docker_certs_dir, node_table, public_name
-from components.registry_address import cluster_endpoint, endpoint, qualified_service_name, service_names
+from components.registry_address import cluster_endpoint, qualified_service_name, service_names
 
 README = Path(__file__).parents[2] / "README.md"
 WORDS = {str: "string", int: "number", list: "list", dict: "map"}
@@ -47,10 +47,6 @@ def test_every_output_has_a_docstring() -> None:
 def test_a_public_name_is_in_camel_case() -> None:
     assert public_name("ca_fingerprint_sha256") == "caFingerprintSha256"
     assert public_name("namespace") == "namespace"
-
-
-def test_the_endpoint_is_host_and_port() -> None:
-    assert endpoint("r.local", 5000) == "r.local:5000"
 
 
 def test_pods_find_the_service_by_every_form_of_its_name() -> None:

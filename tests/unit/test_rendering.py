@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from components import probe_image
-from components.config import AccessMode
+from components.config_registry import AccessMode
 from components.node_files import CA_FILE, configs_entry, hosts_toml, mirrors_entry
 from components.nodes import Trust, settings, trust_revision
 from components.pull_proof import constants, proof_revision

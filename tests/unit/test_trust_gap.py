@@ -1,6 +1,7 @@
 """What a node must trust while the registry's certificate changes: told by the fingerprints in its own text."""
 
-from components.config import Rollout, parse
+from components.config import Rollout
+from components.config_parse import parse
 from components.nodes import Trust, stdin, told_fingerprints
 from tests.node.authority import new_authority
 

@@ -12,7 +12,7 @@ certificates = Certificates(
     CertificatesArgs(
         hostname=config.hostname,
         dns_names=(config.hostname, *config.aliases, *service_names(config.namespace)),
-        ip=config.ip,
+        address=config.address,
         plan=config.certificates,
         external_key_pem=config_source.secret("caPrivateKey"),
     ),
