@@ -3,13 +3,13 @@
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components import config_source
+from components.config import source
 from components.registry_stack import RegistryStack, RegistryStackArgs
 
-config = config_source.read()
+config = source.read()
 cluster = kubernetes.Provider(
     "cluster",
-    kubeconfig=config_source.secret("kubeconfig"),
+    kubeconfig=source.secret("kubeconfig"),
     context=config.kubernetes.context,
     # Without it, another context in the kubeconfig makes the provider plan to replace every object, images included.
     cluster_identifier=config.kubernetes.cluster_name or pulumi.get_stack(),
@@ -20,8 +20,8 @@ stack = RegistryStack(
     "registry",
     RegistryStackArgs(
         config=config,
-        ssh_private_key=config_source.secret("sshPrivateKey"),
-        external_authority_key=config_source.secret("caPrivateKey"),
+        ssh_private_key=source.secret("sshPrivateKey"),
+        external_authority_key=source.secret("caPrivateKey"),
     ),
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )

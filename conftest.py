@@ -10,7 +10,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped] 
 from lab import needs
 
 # One lab serves the tests of both trees, so its fixtures belong to neither.
-pytest_plugins = ["lab.tests.running.fixtures"]
+pytest_plugins = ["lab.tests.running.fixtures", "tests.recordings"]
 
 HERE = Path(__file__).parent
 RUNNING = (HERE / "lab/tests/running", HERE / "tests/lab")

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from components.config import Node, Ssh
-from components.nodes import Trust
+from components.config.model import Node, Ssh
+from components.nodes.trust import Trust
 from lab.pki import Pair, make_authority
 from lab.settings import REGISTRY_ADDRESS, REGISTRY_HOST, REGISTRY_PORT
 

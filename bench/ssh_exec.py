@@ -9,8 +9,8 @@ from typing import Any
 from bench import fixtures
 from bench.measurement import Clock
 from bench.site import Site, run_together, ssh
-from components import node_script, nodes
-from components.config import Rollout
+from components.config.model import Rollout
+from components.nodes import script, trust
 from lab.machines import Machine
 
 
@@ -27,9 +27,9 @@ def run(
         for machine in machines:
             node = fixtures.node(machine.name, machine.place.address, "", 22)
             text = stack.enter_context(tempfile.TemporaryFile("w+"))
-            text.write(nodes.stdin(node, Rollout.PARALLEL, fixtures.trust(audit), bundle))
+            text.write(trust.stdin(node, Rollout.PARALLEL, fixtures.trust(audit), bundle))
             text.seek(0)
-            commands[machine.name] = (ssh(site, machine, node_script.command(verb)), text)
+            commands[machine.name] = (ssh(site, machine, script.command(verb)), text)
         with clock.running():
             printed = run_together(commands, site.environment)
     return [json.loads(line) for line in printed]

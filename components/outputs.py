@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import pulumi
 
-from components import registry_address
-from components.certificate_bundle import fingerprints
-from components.certificates import Certificates
-from components.config import StackConfig
-from components.nodes import Nodes
-from components.pull_proof import PullProof
+from components.certificates.bundle import fingerprints
+from components.certificates.certificates import Certificates
+from components.config.model import StackConfig
+from components.nodes.proof import PullProof
+from components.nodes.trust import Nodes
+from components.registry.address import cluster_endpoint
 
 SCHEMA_VERSION: Final = 1
 """Version of the outputs' names and meanings. A consumer may rely on them while it stays the same."""
@@ -88,7 +88,7 @@ def gather(config: StackConfig, certificates: Certificates, nodes: Nodes, proof:
         registry_url=f"https://{endpoint}",
         registry_ip=config.address,
         image_prefix=f"{endpoint}/openfaas",
-        cluster_endpoint=registry_address.cluster_endpoint(config.namespace, config.port),
+        cluster_endpoint=cluster_endpoint(config.namespace, config.port),
         namespace=config.namespace,
         docker_certs_dir=docker_certs_dir(endpoint),
         buildkit_config=buildkit_config(endpoint),

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components import outputs, registry_address
-from components.certificates import Certificates, CertificatesArgs
-from components.config import StackConfig
-from components.nodes import Nodes, NodesArgs, Trust
+from components import outputs
+from components.certificates.certificates import Certificates, CertificatesArgs
+from components.config.model import StackConfig
+from components.nodes.proof import PullProof, PullProofArgs
+from components.nodes.trust import Nodes, NodesArgs, Trust
 from components.outputs import Outputs
-from components.pull_proof import PullProof, PullProofArgs
-from components.registry import Registry, RegistryArgs, registry_revision
+from components.registry.address import qualified_service_name, service_names
+from components.registry.registry import Registry, RegistryArgs, registry_revision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ class RegistryStack(pulumi.ComponentResource):
             f"{name}-certificates",
             CertificatesArgs(
                 hostname=config.hostname,
-                dns_names=(*config.names, *registry_address.service_names(config.namespace)),
+                dns_names=(*config.names, *service_names(config.namespace)),
                 address=config.address,
                 plan=config.certificates,
                 external_key_pem=args.external_authority_key,
@@ -78,7 +79,7 @@ class RegistryStack(pulumi.ComponentResource):
             PullProofArgs(
                 nodes=config.nodes,
                 trust=trust,
-                service=registry_address.qualified_service_name(config.namespace),
+                service=qualified_service_name(config.namespace),
                 bundle_pem=certificates.bundle_pem,
                 server_certificate_pem=certificates.server_certificate_pem,
                 private_key=args.ssh_private_key,

@@ -9,54 +9,55 @@ import pytest
 COMPONENTS = Path(__file__).parents[1] / "components"
 FLOORS = (("certificates",), ("config",), ("registry", "nodes"), ("outputs",), ("registry_stack",))
 """The wings from the lowest floor up: a wing may import from the floors below, never from its own floor."""
-WINGS = {
-    "registry_stack": ("registry_stack",),
-    "outputs": ("outputs",),
-    "nodes": ("node", "probe_image", "pull_proof", "unlisted", "unreachable"),
-    "registry": ("registry",),
-    "config": ("config",),
-    "certificates": ("authority", "certificate", "external", "handshake", "notices", "rotation"),
-}
-"""How the names of a wing's modules begin; the first match counts."""
 
 
-def wing_of(module: str) -> str | None:
-    """The wing that a module belongs to; None if it belongs to none."""
-    return next((wing for wing, beginnings in WINGS.items() if module.startswith(beginnings)), None)
+def floor_of(wing: str) -> int:
+    """The floor that a wing is on."""
+    return next(floor for floor, wings in enumerate(FLOORS) if wing in wings)
 
 
-def floor_of(module: str) -> int:
-    """The floor that a module's wing is on."""
-    return next(floor for floor, wings in enumerate(FLOORS) if wing_of(module) in wings)
+def wing_of(path: Path, components: Path) -> str:
+    """The wing that a file belongs to: its directory, or the module itself at the top."""
+    return path.relative_to(components).parts[0].removesuffix(".py")
 
 
-def imported_modules(source: str) -> Iterator[str]:
-    """The modules of `components` that a source file imports, in any form and at any depth of the code."""
+def files(components: Path) -> list[Path]:
+    """Every module of the product."""
+    return sorted(path for path in components.rglob("*.py") if path != components / "__init__.py")
+
+
+def imported_wings(source: str) -> Iterator[str]:
+    """The wings that a source file imports, in any form and at any depth of the code."""
     for statement in ast.walk(ast.parse(source)):
         if isinstance(statement, ast.Import):
             names = [alias.name for alias in statement.names]
-        elif isinstance(statement, ast.ImportFrom):
-            origin = "components." * bool(statement.level) + (statement.module or "")
-            names = [f"{origin.rstrip('.')}.{alias.name}" for alias in statement.names]
+        elif isinstance(statement, ast.ImportFrom) and not statement.level:
+            names = [f"{statement.module}.{alias.name}" for alias in statement.names]
         else:
             continue
         yield from (name.split(".")[1] for name in names if name.startswith("components."))
 
 
 def forbidden_imports(components: Path) -> list[str]:
-    """Every import of another wing that is not on a lower floor."""
-    return [
-        f"{path.stem} imports {module}"
-        for path in sorted(components.glob("*.py"))
-        if path.stem != "__init__"
-        for module in imported_modules(path.read_text(encoding="utf-8"))
-        if wing_of(module) != wing_of(path.stem) and floor_of(module) >= floor_of(path.stem)
-    ]
+    """Every import of another wing that is not on a lower floor, and every relative import, which hides its wing."""
+    found = []
+    for path in files(components):
+        wing, source = wing_of(path, components), path.read_text(encoding="utf-8")
+        found += [
+            f"{wing} imports {other}"
+            for other in imported_wings(source)
+            if other != wing and floor_of(other) >= floor_of(wing)
+        ]
+        found += [
+            f"{wing} imports relatively"
+            for statement in ast.walk(ast.parse(source))
+            if isinstance(statement, ast.ImportFrom) and statement.level
+        ]
+    return found
 
 
 def test_every_module_belongs_to_a_wing() -> None:
-    modules = {path.stem for path in COMPONENTS.glob("*.py")} - {"__init__"}
-    assert {module for module in modules if wing_of(module) is None} == set()
+    assert {wing_of(path, COMPONENTS) for path in files(COMPONENTS)} == {wing for wings in FLOORS for wing in wings}
 
 
 def test_imports_between_wings_point_down() -> None:
@@ -64,21 +65,22 @@ def test_imports_between_wings_point_down() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "source", "found"),
+    ("file", "source", "found"),
     [
-        ("authority", "from components.config import parse", ["authority imports config"]),
-        ("authority", "from components import config_rules as rules", ["authority imports config_rules"]),
-        ("authority", "from . import config", ["authority imports config"]),
-        ("authority", "from .config import parse", ["authority imports config"]),
-        ("config", "def later():\n    import components.nodes", ["config imports nodes"]),
-        ("nodes", "from components.registry import Registry", ["nodes imports registry"]),
-        ("outputs", "from components.registry_stack import RegistryStack", ["outputs imports registry_stack"]),
-        ("pull_proof", "import pulumi\nfrom components import nodes", []),
-        ("config", "from components.certificate_plan import CertificatePlan", []),
+        ("certificates/plan.py", "from components.config.parse import parse", ["certificates imports config"]),
+        ("certificates/plan.py", "from components.config import rules", ["certificates imports config"]),
+        ("certificates/plan.py", "from components import config", ["certificates imports config"]),
+        ("certificates/plan.py", "from ..config import rules", ["certificates imports relatively"]),
+        ("config/model.py", "def later():\n    import components.nodes.trust", ["config imports nodes"]),
+        ("nodes/trust.py", "from components.registry.registry import Registry", ["nodes imports registry"]),
+        ("outputs.py", "from components.registry_stack import RegistryStack", ["outputs imports registry_stack"]),
+        ("nodes/proof.py", "import pulumi\nfrom components.nodes import trust", []),
+        ("config/model.py", "from components.certificates.plan import CertificatePlan", []),
     ],
 )
 def test_the_check_finds_every_form_of_an_upward_import(
-    tmp_path: Path, module: str, source: str, found: list[str]
+    tmp_path: Path, file: str, source: str, found: list[str]
 ) -> None:
-    (tmp_path / f"{module}.py").write_text(source)
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(source)
     assert forbidden_imports(tmp_path) == found

@@ -13,24 +13,22 @@ from pathlib import Path
 import pulumi
 
 from bench import fixtures
-from components import node_script
-from components.config import Rollout
-from components.nodes import Nodes, NodesArgs
-from components.pull_proof import PullProof, PullProofArgs
+from components.config.model import Rollout
+from components.nodes import script
+from components.nodes.proof import PullProof, PullProofArgs
+from components.nodes.trust import Nodes, NodesArgs
 
 
-def _few_bytes(
-    script: node_script.Script, settings: Mapping[str, str], constants: Mapping[str, str] | None = None
-) -> str:
+def _few_bytes(program: script.Script, settings: Mapping[str, str], constants: Mapping[str, str] | None = None) -> str:
     """A tiny payload in place of settings and script, which still changes with the settings."""
-    del script, constants
+    del program, constants
     text = json.dumps(settings, sort_keys=True).encode()
     return f"{hashlib.sha256(text).hexdigest()[:12]}\n"
 
 
 asked = json.loads(Path(os.environ["K3S_REGISTRY_BENCH"]).read_text())
 if asked["empty"]:
-    node_script.render = _few_bytes
+    script.render = _few_bytes
 nodes = [fixtures.node(node["name"], node["host"], node["hostKey"], node["port"]) for node in asked["nodes"]]
 trust = fixtures.trust(asked["audit"])
 trusting = Nodes(

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from tests.node.authority import Authority
+from tests.authority import Authority
 
 NOW = dt.datetime.now(dt.UTC)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.certificate_bundle import fingerprints, split
+from components.certificates.bundle import fingerprints, split
 
 from .authorities import BELOW, ROOT
 

@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from tests.node.authority import Authority
+from tests.authority import Authority
 
 from .authorities import BELOW, NOW, ROOT, authority
 from .certificate_stack import CertificateStack, said

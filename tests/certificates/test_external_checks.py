@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.external_authority import ExternalAuthority, judge, key_problem
-from tests.node.authority import Authority
+from components.certificates.external import ExternalAuthority, judge, key_problem
+from tests.authority import Authority
 
 from .authorities import BELOW, NOW, ROOT, authority, key_usage
 from .files import tool

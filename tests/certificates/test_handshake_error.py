@@ -6,8 +6,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from components.handshake import handshake_error
-from tests.node.authority import Authority
+from components.certificates.handshake import handshake_error
+from tests.authority import Authority
 
 from .authorities import BELOW, ROOT, authority, key_usage
 

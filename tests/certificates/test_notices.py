@@ -2,7 +2,7 @@ import datetime as dt
 
 import pytest
 
-from components.notices import end_warning
+from components.certificates.notices import end_warning
 
 END = dt.datetime(2036, 1, 1, tzinfo=dt.UTC)
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pulumi
 import pytest
 
-from components.certificate_plan import CertificatePlan, Curve
-from components.rotation import RotationGuard
+from components.certificates.plan import CertificatePlan, Curve
+from components.certificates.rotation import RotationGuard
 
 from .authorities import ROOT
 

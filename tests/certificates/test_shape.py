@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from components.certificates import server_subject
+from components.certificates.certificates import server_subject
 from lab.engine import Engine
 
 from .certificate_stack import ADDRESS, CertificateStack, Issued

@@ -8,11 +8,11 @@ import pytest
 from lab import lifecycle, needs
 from lab.machines import machines
 from lab.settings import Lab
+from tests.authority import new_authority
 from tests.faults import interception
 from tests.faults.gate import Gate
 from tests.faults.node_under_fault import NodeUnderFault
 from tests.faults.tally import PROPERTY, Tally
-from tests.node.authority import new_authority
 
 NAME = os.environ.get("K3S_REGISTRY_TEST_LAB", "test")
 KEEP = bool(os.environ.get("K3S_REGISTRY_KEEP_LAB"))

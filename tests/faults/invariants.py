@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from components.node_files import CA_FILE
+from components.nodes.files import CA_FILE
 from lab.machines import Machine
 from tests.faults.node_under_fault import HOSTS_TOML, REGISTRIES, SECRET, NodeUnderFault
 from tests.faults.snapshot import PLACES, Entry, Snapshot, differences, identities, inside, snapshot

@@ -7,15 +7,15 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from components import nodes
-from components.node_script import TRUST, command, render
+from components.nodes.script import TRUST, command, render
+from components.nodes.trust import Trust, settings
 from lab.machines import PI, Machine
 from lab.pki import host_key_line
 from lab.tests.waiting import wait_until
+from tests.authority import Authority, new_authority
 from tests.faults.gate import PORT, Gate
 from tests.faults.snapshot import Entry, inside, restore, snapshot
 from tests.faults.steps import OnStep, Step
-from tests.node.authority import Authority, new_authority
 
 HOST = "registry.cube.local"
 PORT_OF_REGISTRY = 5000
@@ -97,19 +97,17 @@ class NodeUnderFault:
         machine.run(["update-ca-certificates", "--fresh"])
 
     @staticmethod
-    def trust(audit: str = "") -> nodes.Trust:
+    def trust(audit: str = "") -> Trust:
         """The settings that the program sends to every node."""
         names = (HOST, "registry")
-        return nodes.Trust(
-            hostname=HOST, port=PORT_OF_REGISTRY, address=ADDRESS, names=names, system_trust=True, audit=audit
-        )
+        return Trust(hostname=HOST, port=PORT_OF_REGISTRY, address=ADDRESS, names=names, system_trust=True, audit=audit)
 
     def text(self, state: str) -> str:
         """The input that brings the node to a state."""
         # Like the engine, a `remove` sends the settings of the last `apply`.
         trusted = self.authorities.get(state) or self.authorities["rotated"]
         bundle = "".join(authority.pem for authority in trusted)
-        return render(TRUST, nodes.settings(self.machine.name, self.trust(), bundle))
+        return render(TRUST, settings(self.machine.name, self.trust(), bundle))
 
     @staticmethod
     def verb(state: str) -> str:

@@ -9,15 +9,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components import pull_proof
-from components.config import Rollout
-from components.node_script import PROOF, render
-from components.pull_proof import PullProofArgs
+from components.config.model import Rollout
+from components.nodes import proof
+from components.nodes.proof import PullProofArgs
+from components.nodes.script import PROOF, render
 from lab import network, toolchain
 from lab.tests.waiting import wait_until
+from tests.authority import Authority
 from tests.faults.node_under_fault import ADDRESS, CONFIG, K3S, NodeUnderFault, Outcome
 from tests.faults.snapshot import inside
-from tests.node.authority import Authority
 
 PORT = 5000
 PROGRAMS = ("k3s", "containerd", "containerd-shim-runc-v2", "ctr")
@@ -41,8 +41,8 @@ class Puller:
             registry_revision="",
         )  # fmt: skip  # most of it is about resources
         bundle = "".join(authority.pem for authority in trusted)
-        settings = pull_proof.settings(self.node.machine.name, args, bundle, "")
-        text = render(PROOF, settings, pull_proof.constants() | {"wait_seconds": "1"})
+        settings = proof.settings(self.node.machine.name, args, bundle, "")
+        text = render(PROOF, settings, proof.constants() | {"wait_seconds": "1"})
         return self.node.finish(self.node.start("proof"), text)
 
     def pull(self, image: str) -> subprocess.CompletedProcess[str]:

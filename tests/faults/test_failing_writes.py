@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from components.node_files import CA_FILE
+from components.nodes.files import CA_FILE
 from tests.faults.campaign import carry_out
 from tests.faults.faults import NO_ROOM, READ_ONLY, Fault
 from tests.faults.invariants import FILLER, STORE, check_after_the_fault, check_after_the_next_run

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.node_script import TRUST_WITH_RESTART, render
+from components.nodes.script import TRUST_WITH_RESTART, render
 from lab.machines import Machine
 from lab.tests.running.ssh_client import ssh_command
 from lab.tests.waiting import wait_until

@@ -2,11 +2,11 @@
 
 import pulumi
 
-from components import config_source
-from components.certificates import Certificates, CertificatesArgs
-from components.registry_address import service_names
+from components.certificates.certificates import Certificates, CertificatesArgs
+from components.config import source
+from components.registry.address import service_names
 
-config = config_source.read()
+config = source.read()
 certificates = Certificates(
     "registry-certificates",
     CertificatesArgs(
@@ -14,7 +14,7 @@ certificates = Certificates(
         dns_names=(config.hostname, *config.aliases, *service_names(config.namespace)),
         address=config.address,
         plan=config.certificates,
-        external_key_pem=config_source.secret("caPrivateKey"),
+        external_key_pem=source.secret("caPrivateKey"),
     ),
 )
 pulumi.export("bundle", certificates.bundle_pem)

@@ -1,0 +1,1 @@
+"""The authorities that nodes trust, and the certificate that the registry serves."""

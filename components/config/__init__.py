@@ -1,0 +1,1 @@
+"""The stack's configuration: what the user wrote, checked, as frozen models."""

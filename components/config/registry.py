@@ -1,0 +1,130 @@
+"""The registry's part of the configuration: its names, its address, and how it runs in the cluster."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from pydantic import Field
+
+from components.config.types import (
+    Address,
+    Boolean,
+    DnsName,
+    Image,
+    Label,
+    Model,
+    Port,
+    Quantity,
+    RegistryName,
+)
+
+
+class LoadBalancer(StrEnum):
+    """Which part of the cluster announces the registry's address on the LAN."""
+
+    METALLB = "metallb"
+    SERVICELB = "servicelb"
+    NONE = "none"
+
+
+class ImagePullPolicy(StrEnum):
+    """When the kubelet asks for the registry's own image."""
+
+    IF_NOT_PRESENT = "IfNotPresent"
+    ALWAYS = "Always"
+    NEVER = "Never"
+
+
+class AccessMode(StrEnum):
+    """How the claim may be mounted."""
+
+    READ_WRITE_ONCE = "ReadWriteOnce"
+    READ_WRITE_ONCE_POD = "ReadWriteOncePod"
+    READ_WRITE_MANY = "ReadWriteMany"
+
+
+class Storage(Model):
+    """The claim that holds the images."""
+
+    class_name: DnsName = Field(default="longhorn", description="The storage class.", examples=["longhorn"])
+    size: Quantity = Field(default="15Gi", description="The size of the claim.", examples=["15Gi"])
+    protect: Boolean = Field(
+        default=True,
+        description="Whether namespace and claim, and so the images, are protected from deletion.",
+        examples=[True],
+    )
+    claim_name: DnsName = Field(
+        default="longhorn-docker-registry-pvc",
+        description="The name of the claim.",
+        examples=["registry-images"],
+    )
+    access_mode: AccessMode = Field(
+        default=AccessMode.READ_WRITE_ONCE,
+        description="How the claim may be mounted.",
+        examples=["ReadWriteOnce"],
+    )
+
+
+class RegistrySettings(Model):
+    """The registry: its names, its address, and how it runs in the cluster."""
+
+    hostname: RegistryName = Field(
+        description="The registry's host name, in its certificate, in hosts files and in image names.",
+        examples=["registry.cube.local"],
+    )
+    aliases: tuple[RegistryName, ...] = Field(
+        default=(),
+        description="Further names of the registry; each goes into the certificate and into every node's hosts file.",
+        examples=[["registry"]],
+    )
+    address: Address = Field(
+        validation_alias="ip",
+        description="The registry's address on the LAN, as nodes see it.",
+        examples=["192.168.0.202"],
+    )
+    port: Port = Field(default=5000, description="The registry's port on the LAN.", examples=[5000])
+    namespace: Label = Field(
+        default="docker-registry",
+        description="The Kubernetes namespace of the registry.",
+        examples=["docker-registry"],
+    )
+    create_namespace: Boolean = Field(
+        default=True,
+        description="Whether the namespace is created; false uses an existing one as it is.",
+        examples=[True],
+    )
+    storage: Storage = Field(
+        default_factory=Storage,
+        description="The claim that holds the images.",
+        examples=[{"className": "local-path", "size": "15Gi"}],
+    )
+    image: Image = Field(
+        default="registry:3",
+        description="The registry's image; pin it by digest outside a lab.",
+        examples=["registry:3"],
+    )
+    image_pull_policy: ImagePullPolicy = Field(
+        default=ImagePullPolicy.IF_NOT_PRESENT,
+        description="When the kubelet asks for that image: IfNotPresent, Always or Never.",
+        examples=["IfNotPresent"],
+    )
+    node_selector: Mapping[str, str] = Field(
+        default={"node-type": "worker"},
+        description="Labels of the nodes that the registry may run on.",
+        examples=[{"node-type": "worker"}],
+    )
+    load_balancer: LoadBalancer = Field(
+        default=LoadBalancer.METALLB,
+        description="Which part announces the address: metallb, servicelb (K3s's own) or none (other means route the "
+        "address to the nodes).",
+        examples=["metallb"],
+    )
+
+    @property
+    def endpoint(self) -> str:
+        """The one spelling of the registry that image names, hosts.toml and registries.yaml share."""
+        return f"{self.hostname}:{self.port}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that the certificate carries and nodes resolve, the host name first."""
+        return (self.hostname, *self.aliases)

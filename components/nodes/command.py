@@ -1,0 +1,95 @@
+"""How one command reaches one node: the connection, the resource options, and the order in which nodes are visited."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import pulumi
+from pulumi_command import remote
+
+from components.config.model import Node, Role, Rollout
+from components.nodes import script, unreachable
+
+_ALL_INPUTS: Final = ["stdin", "connection", "create", "update", "delete"]
+
+
+def create_commands(
+    parent: pulumi.Resource,
+    nodes: Iterable[Node],
+    role: str,
+    *,
+    rollout: Rollout,
+    private_key: pulumi.Input[str] | None,
+    stdin: Callable[[Node], pulumi.Input[str]],
+    undo: bool = False,
+    depends_on: Callable[[Node], Sequence[pulumi.Resource]] = lambda _node: (),
+    hooks: Callable[[Node], pulumi.ResourceHookBinding | None] = lambda _node: None,
+) -> dict[str, remote.Command]:
+    """Create one command per node, by node name and in the order in which the nodes are visited.
+
+    Args:
+        parent: the component that owns the commands.
+        nodes: the nodes, as they are configured.
+        role: what the commands do on a node; a command's resource name is the node's name and this.
+        rollout: whether each command waits for the one before it.
+        private_key: the SSH client's key; None leaves the choice to the agent.
+        stdin: the settings and the script for a node.
+        undo: whether the node has something to remove when the command is deleted.
+        depends_on: resources that a node's command needs.
+        hooks: hooks of a node's command, beside the one that explains an unreachable node.
+
+    """
+    created: dict[str, remote.Command] = {}
+    for node in visiting_order(nodes, rollout):
+        previous = list(created.values())[-1:] if rollout is Rollout.SERIAL else []
+        created[node.name] = remote.Command(
+            f"{node.name}-{role}",
+            connection=connection(node, private_key),
+            # The command line is the same for every script, because a failure prints it. The proof reads no argument.
+            create=script.command("apply"),
+            update=script.command("apply"),
+            delete=script.command("remove") if undo else None,
+            stdin=stdin(node),
+            add_previous_output_in_env=False,  # sshd refuses the variable, and the provider warns at each update
+            logging=remote.Logging.NONE,  # with logging on, a single long line hangs the provider for ever
+            opts=_options(parent, node, role, [*depends_on(node), *previous], hooks(node)),
+        )
+    return created
+
+
+def visiting_order(nodes: Iterable[Node], rollout: Rollout) -> list[Node]:
+    """The nodes as configured; in a serial rollout servers come last, so that a fault shows on an agent first."""
+    return sorted(nodes, key=lambda node: rollout is Rollout.SERIAL and node.role is Role.SERVER)
+
+
+def connection(node: Node, private_key: pulumi.Input[str] | None) -> remote.ConnectionArgs:
+    """How the command provider reaches a node: the host key is pinned, and each attempt has a time limit."""
+    return remote.ConnectionArgs(
+        host=node.host,
+        port=node.ssh.port,
+        user=node.ssh.user,
+        host_key=node.host_key,
+        private_key=private_key,
+        per_dial_timeout=node.ssh.dial_timeout,
+        dial_error_limit=node.ssh.dial_tries - 1,  # the provider counts retries, the configuration counts tries
+    )
+
+
+def _options(
+    parent: pulumi.Resource,
+    node: Node,
+    role: str,
+    depends_on: Sequence[pulumi.Resource],
+    hooks: pulumi.ResourceHookBinding | None,
+) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions(
+        parent=parent,
+        depends_on=depends_on,
+        # Another host is another machine: clean the old one, then configure the new one. Without the trigger the
+        # provider would run `update` on the new machine and leave the old one as it was.
+        replacement_trigger=node.host,
+        delete_before_replace=True,
+        hooks=pulumi.ResourceHookBinding.merge(unreachable.hook(node, role), hooks),
+        # An offline node keeps the inputs of its last visit, and leaves the configuration without another visit.
+        ignore_changes=_ALL_INPUTS if node.offline else None,
+        retain_on_delete=node.offline or None,
+    )

@@ -1,0 +1,136 @@
+"""Pull proof: each node pulls the probe image from the registry through its own containerd, or the `up` fails.
+
+No node depends on another one: whichever node comes first finds the image missing and pushes it. `node/proof.sh` runs
+on each node.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import pulumi
+
+from components.config.model import Node, Rollout
+from components.nodes import probe_image, script, unlisted
+from components.nodes.command import create_commands
+from components.nodes.trust import Trust, trust_revision
+
+WAIT_SECONDS: Final = 120
+"""How long a node waits for the registry to answer: the address may be announced some time after the Service exists."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PullProofArgs:
+    """The registry to pull from, and the nodes that pull."""
+
+    nodes: Sequence[Node]
+    trust: Trust
+    service: str
+    """Namespace and name of the registry's Service, for the diagnosis."""
+    bundle_pem: pulumi.Input[str]
+    server_certificate_pem: pulumi.Input[str]
+    private_key: pulumi.Input[str] | None
+    rollout: Rollout
+    trusted: Mapping[str, pulumi.Resource]
+    """The command that made each node trust the registry, by node name."""
+    registry: Sequence[pulumi.Resource]
+    """Resources that must exist before the registry can answer."""
+    registry_revision: str
+    """Changes with the registry's image, storage and namespace, each of which requires another proof."""
+
+
+class PullProof(pulumi.ComponentResource):
+    """One `remote.Command` per node, which succeeds only after a real pull."""
+
+    digests: pulumi.Output[dict[str, str]]
+    """The digest that each node pulled, by node name."""
+    unlisted: pulumi.Output[list[str] | None]
+    """Nodes of the cluster that the configuration does not list; None if no server reported the cluster's nodes."""
+
+    def __init__(self, name: str, args: PullProofArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("k3s-registry:index:PullProof", name, {}, opts)
+        pems = pulumi.Output.all(args.bundle_pem, args.server_certificate_pem)
+        commands = create_commands(
+            self,
+            # An offline node proves nothing: its proof leaves the state without a visit, and returns with the node.
+            [node for node in args.nodes if not node.offline],
+            "proof",
+            rollout=args.rollout,
+            private_key=args.private_key,
+            stdin=lambda node: pems.apply(partial(stdin, node.name, args)),
+            # Nothing to undo: the node removes the image right after the pull.
+            depends_on=lambda node: [args.trusted[node.name], *args.registry],
+        )
+        self.digests = pulumi.Output.all(
+            **{name: command.stdout.apply(reported_digest) for name, command in commands.items()}
+        )
+        listed = [node.name for node in args.nodes]
+        reports = pulumi.Output.all(*[command.stdout.apply(unlisted.reported) for command in commands.values()])
+        self.unlisted = reports.apply(lambda known: unlisted.missing(listed, known))
+        self.unlisted.apply(self._warn)
+        self.register_outputs({"digests": self.digests, "unlisted": self.unlisted})
+
+    def _warn(self, missing: Sequence[str] | None) -> None:
+        sentence = unlisted.warning(missing)
+        if sentence is not None:
+            pulumi.log.warn(sentence, resource=self)
+
+
+def stdin(node: str, args: PullProofArgs, pems: Sequence[str]) -> str:
+    """The standard input of a node's shell, from trust bundle and server certificate."""
+    bundle_pem, server_certificate_pem = pems
+    return script.render(script.PROOF, settings(node, args, bundle_pem, server_certificate_pem), constants())
+
+
+def settings(node: str, args: PullProofArgs, bundle_pem: str, server_certificate_pem: str) -> dict[str, str]:
+    """Shell variables that `proof.sh` reads."""
+    wanted = proof_revision(args.trust, args.registry_revision, bundle_pem, server_certificate_pem)
+    return {
+        "node": node,
+        "hostname": args.trust.hostname,
+        "port": str(args.trust.port),
+        "address": args.trust.address,
+        "service": args.service,
+        "proof_revision": wanted,
+        "digest": probe_image.build(wanted).index.digest,
+        "authorities": bundle_pem,
+    }
+
+
+def constants() -> dict[str, str]:
+    """Shell variables that are the same in every proof.
+
+    The probe image is one of them: the node puts the proof's revision in the place that its index has for it, `@`.
+    """
+    image = probe_image.build("@")
+    return {
+        "wait_seconds": str(WAIT_SECONDS),
+        "repository": probe_image.REPOSITORY,
+        "blobs": _lines(image.blobs),
+        "manifests": _lines(image.manifests),
+        "index": image.index.content.decode(),
+    }
+
+
+def proof_revision(trust: Trust, registry_revision: str, bundle_pem: str, server_certificate_pem: str) -> str:
+    """Changes with the trust, the registry, the server certificate and the audit: each requires another pull."""
+    parts = trust_revision(trust, bundle_pem) + trust.audit + registry_revision + server_certificate_pem
+    return hashlib.sha256(parts.encode()).hexdigest()
+
+
+def reported_digest(stdout: str) -> str:
+    """The digest in a node's own report."""
+    return str(json.loads(stdout)["digest"])
+
+
+def _lines(blobs: Iterable[probe_image.Blob]) -> str:
+    """One line per blob: digest, media type, and the content, which is in base64 unless it is JSON."""
+    return "\n".join(
+        f"{blob.digest} {blob.media_type} "
+        + (blob.content if blob.content.startswith(b"{") else base64.b64encode(blob.content)).decode()
+        for blob in blobs
+    )

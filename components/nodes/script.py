@@ -1,0 +1,113 @@
+"""A script for a node: how its settings and its program travel there on one standard input."""
+
+import base64
+import gzip
+import re
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import PurePath
+from typing import Final
+
+_SETTING_NAME: Final = re.compile(r"[a-z][a-z_]*")
+
+
+@dataclass(frozen=True)
+class Script:
+    """Files of `components/nodes/scripts`, in the order in which they are joined.
+
+    An awk program `name.awk` becomes the shell variable `name_awk`.
+    """
+
+    parts: tuple[str, ...]
+
+    def source(self) -> str:
+        """The joined files, before comments and indentation are stripped."""
+        folder = resources.files("components.nodes") / "scripts"
+        return "\n".join(_as_shell(part, (folder / part).read_text(encoding="utf-8")) for part in self.parts)
+
+
+_SHARED: Final = ("session.sh", "running.sh")
+_TRUST: Final = (
+    *_SHARED,
+    "lock.sh",
+    "k3s_words.awk",
+    "config_path.awk",
+    "k3s.sh",
+    "files.sh",
+    "certificate.awk",
+    "in_bundle.awk",
+    "store.sh",
+    "hosts.awk",
+    "hosts_clash.awk",
+    "hosts.sh",
+    "utf8.awk",
+    "yaml_scan.awk",
+    "registries.awk",
+    "registries.sh",
+    "mirrored.awk",
+    "containerd.sh",
+)
+TRUST: Final = Script((*_TRUST, "trust.sh"))
+TRUST_WITH_RESTART: Final = Script((*_TRUST, "kubectl.sh", "restart.sh", "trust.sh"))
+PROOF: Final = Script((*_SHARED, "kubectl.sh", "diagnosis.sh", "proof.sh"))
+
+
+def command(action: str) -> str:
+    """The command line that runs a rendered script: constant, since a failure prints it."""
+    return f"sudo -n sh -s -- {action}"
+
+
+def render(script: Script, settings: Mapping[str, str], constants: Mapping[str, str] | None = None) -> str:
+    """The shell's standard input.
+
+    Settings come first and readable, so that a preview's diff shows what changes on the node. The script comes last and
+    compressed, since the state stores this string once per node and is rewritten after every step.
+
+    Args:
+        script: what runs on the node.
+        settings: shell variables the script reads.
+        constants: more of them, which change only with the program's version: they travel compressed, with the script.
+
+    """
+    lines = [_assignment(name, value) for name, value in settings.items()]
+    packed = _packed(script, "".join(f"{_assignment(name, value)}\n" for name, value in (constants or {}).items()))
+    lines.append(f"script=$(printf %s '{packed}' | base64 -d | gzip -dc) && eval \"$script\"")
+    return "\n".join(lines) + "\n"
+
+
+def setting(text: str, name: str) -> str | None:
+    """The value of a setting in a rendered string, also of an earlier version of this program; None without it."""
+    words = shlex.shlex(text, posix=True)
+    words.whitespace_split = True
+    words.commenters = ""
+    return next((word.partition("=")[2] for word in words if word.startswith(f"{name}=")), None)
+
+
+def _assignment(name: str, value: str) -> str:
+    if not _SETTING_NAME.fullmatch(name):
+        message = f"{name!r} cannot name a setting: it must be lower-case letters and underscores"
+        raise ValueError(message)
+    if "\0" in value:
+        message = f"setting {name} holds a NUL byte, which no shell variable can"
+        raise ValueError(message)
+    return f"{name}={shlex.quote(value)}"
+
+
+def _as_shell(part: str, text: str) -> str:
+    path = PurePath(part)
+    return f"{path.stem}_awk={shlex.quote(_stripped(text))}\n" if path.suffix == ".awk" else text
+
+
+def _stripped(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines()]
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("#"))
+
+
+@cache
+def _packed(script: Script, constants: str) -> str:
+    text = constants + _stripped(script.source())
+    # mtime=0: the same script must give the same string, or every preview shows a change.
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()

@@ -1,0 +1,149 @@
+"""Nodes: the trust that each node is given, and the command that installs it.
+
+Every node gets the authorities' certificates, the registry's name in its hosts file, our entries in its registries.yaml
+and the hosts.toml that K3s would render from them. No private key reaches a node. `node/trust.sh` installs all of it.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pulumi
+from pulumi_command import remote
+
+from components.certificates.bundle import fingerprints
+from components.config.model import Node, Rollout
+from components.nodes import script
+from components.nodes.command import create_commands
+from components.nodes.files import CA_FILE, configs_entry, hosts_toml, mirrors_entry
+
+Gap = Callable[[Collection[str], Collection[str]], str | None]
+"""Why pulls would fail on a node whose trusted fingerprints change from these to those in this `up`, or None."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trust:
+    """The registry that nodes trust; the same for every node."""
+
+    hostname: str
+    port: int
+    address: str
+    names: tuple[str, ...]
+    system_trust: bool
+    audit: str
+
+    @property
+    def endpoint(self) -> str:
+        """The registry as image names have it."""
+        return f"{self.hostname}:{self.port}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodesArgs:
+    """The nodes, the trust that they get, and how they are reached."""
+
+    nodes: Sequence[Node]
+    trust: Trust
+    bundle_pem: pulumi.Input[str]
+    private_key: pulumi.Input[str] | None
+    """The SSH client's key; None leaves the choice to the agent."""
+    rollout: Rollout
+    gap: Gap
+
+
+class Nodes(pulumi.ComponentResource):
+    """One `remote.Command` per node, which installs the trust on the node or reports why it cannot."""
+
+    commands: Mapping[str, remote.Command]
+    revisions: pulumi.Output[dict[str, str]]
+    """The revision of the trust that each node reported, by node name."""
+
+    def __init__(self, name: str, args: NodesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("k3s-registry:index:Nodes", name, {}, opts)
+        bundle_pem = pulumi.Output.from_input(args.bundle_pem)
+        self.commands = create_commands(
+            self,
+            args.nodes,
+            "trust",
+            rollout=args.rollout,
+            private_key=args.private_key,
+            stdin=lambda node: bundle_pem.apply(partial(stdin, node, args.rollout, args.trust)),
+            undo=True,
+            hooks=lambda node: gap_hook(node, args.gap),
+        )
+        self.revisions = pulumi.Output.all(
+            **{name: command.stdout.apply(reported_revision) for name, command in self.commands.items()}
+        )
+        self.register_outputs({"revisions": self.revisions})
+
+
+def gap_hook(node: Node, gap: Gap) -> pulumi.ResourceHookBinding:
+    """A hook that refuses a change of a node's trust, in a preview too, if pulls would fail there for a while.
+
+    A hook, because only the engine knows the node's former inputs: the program cannot read its own state.
+    """
+
+    def judge(change: pulumi.ResourceHookArgs) -> None:
+        before = told_fingerprints(change.old_inputs)
+        reason = gap(before, told_fingerprints(change.new_inputs)) if before else None
+        if reason is not None:
+            message = f"node {node.name}: {reason}"
+            raise pulumi.RunError(message)
+
+    options = pulumi.ResourceHookOptions(on_dry_run=True)
+    return pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(f"{node.name}-trust-gap", judge, options)])
+
+
+def told_fingerprints(inputs: Mapping[str, Any] | None) -> frozenset[str]:
+    """The fingerprints that a command's own `stdin` announces; none where that is not known."""
+    text = (inputs or {}).get("stdin")
+    told = script.setting(text, "fingerprints") if isinstance(text, str) else None
+    return frozenset((told or "").split())
+
+
+def stdin(node: Node, rollout: Rollout, trust: Trust, bundle_pem: str) -> str:
+    """The standard input of a node's shell."""
+    # Leave defaults out: the state stores this string once per node.
+    program, particular = script.TRUST, {}
+    if rollout is Rollout.SERIAL:
+        program, particular = script.TRUST_WITH_RESTART, {"rollout": rollout.value}
+    if node.role is not None:
+        particular["role"] = node.role.value
+    return script.render(program, settings(node.name, trust, bundle_pem) | particular)
+
+
+def settings(node: str, trust: Trust, bundle_pem: str) -> dict[str, str]:
+    """Shell variables that `trust.sh` reads."""
+    return {"node": node, "audit": trust.audit, "trust_revision": trust_revision(trust, bundle_pem)} | _trusted(
+        trust, bundle_pem
+    )
+
+
+def _trusted(trust: Trust, bundle_pem: str) -> dict[str, str]:
+    """The settings that decide what a node trusts: the same on every node."""
+    return {
+        "hostname": trust.hostname,
+        "port": str(trust.port),
+        "address": trust.address,
+        "names": " ".join(trust.names),
+        "system_trust": "true" if trust.system_trust else "false",
+        "ca_file": CA_FILE,
+        "fingerprints": " ".join(fingerprints(bundle_pem)),
+        "authorities": bundle_pem,
+        "mirrors_entry": mirrors_entry(trust.endpoint),
+        "configs_entry": configs_entry(trust.endpoint),
+        "hosts_toml": hosts_toml(trust.endpoint),
+    }
+
+
+def trust_revision(trust: Trust, bundle_pem: str) -> str:
+    """Identifies what a node trusts: the same on every node, whenever it was last audited."""
+    return hashlib.sha256(json.dumps(_trusted(trust, bundle_pem), sort_keys=True).encode()).hexdigest()
+
+
+def reported_revision(stdout: str) -> str:
+    """The trust revision in a node's own report."""
+    return str(json.loads(stdout)["revision"])

@@ -1,0 +1,1 @@
+"""The registry itself: a server in the cluster."""

@@ -1,0 +1,137 @@
+"""The registry's pod: its container, its place, and how a new pod takes over from the old one."""
+
+from typing import Final
+
+import pulumi_kubernetes as kubernetes
+
+from components.config.registry import AccessMode, RegistrySettings
+
+SECRET_NAME: Final = "docker-registry-tls-cert"  # noqa: S105 - the name of a Secret, not its content
+CONTAINER_PORT: Final = 5000
+LABELS: Final = {"app": "registry"}
+POD_LABELS: Final = {**LABELS, "name": "registry"}
+_USER_ID: Final = 1000
+_DRAIN_SECONDS: Final = 20
+_PRE_STOP_SECONDS: Final = 5
+"""Time for every kube-proxy to stop sending new connections to a pod that is being deleted."""
+
+
+def pod(settings: RegistrySettings) -> kubernetes.core.v1.PodSpecArgs:
+    """The registry's pod, within the `restricted` pod security standard."""
+    core = kubernetes.core.v1
+    return core.PodSpecArgs(
+        node_selector=dict(settings.node_selector),
+        affinity=affinity(settings.storage.access_mode),
+        # A Service called `registry` in this namespace would otherwise set REGISTRY_* variables, which configure it.
+        enable_service_links=False,
+        automount_service_account_token=False,
+        termination_grace_period_seconds=_PRE_STOP_SECONDS + _DRAIN_SECONDS + 5,
+        security_context=core.PodSecurityContextArgs(
+            run_as_non_root=True,
+            run_as_user=_USER_ID,
+            run_as_group=_USER_ID,
+            fs_group=_USER_ID,
+            fs_group_change_policy="OnRootMismatch",  # otherwise every start walks the whole image store
+            seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault"),
+        ),
+        containers=[
+            core.ContainerArgs(
+                name="registry",
+                image=settings.image,
+                image_pull_policy=settings.image_pull_policy.value,
+                ports=[core.ContainerPortArgs(container_port=CONTAINER_PORT)],
+                env=environment(),
+                volume_mounts=[
+                    core.VolumeMountArgs(name="lv-storage", mount_path="/var/lib/registry", sub_path="registry"),
+                    core.VolumeMountArgs(name="certs", mount_path="/certs", read_only=True),
+                ],
+                security_context=core.SecurityContextArgs(
+                    allow_privilege_escalation=False,
+                    read_only_root_filesystem=True,
+                    capabilities=core.CapabilitiesArgs(drop=["ALL"]),
+                ),
+                startup_probe=_probe(period=1, failures=60),
+                readiness_probe=_probe(period=5, failures=2),
+                liveness_probe=_probe(period=10, failures=6),
+                lifecycle=core.LifecycleArgs(
+                    pre_stop=core.LifecycleHandlerArgs(sleep=core.SleepActionArgs(seconds=_PRE_STOP_SECONDS))
+                ),
+            )
+        ],
+        volumes=[
+            core.VolumeArgs(
+                name="lv-storage",
+                persistent_volume_claim=core.PersistentVolumeClaimVolumeSourceArgs(
+                    claim_name=settings.storage.claim_name
+                ),
+            ),
+            core.VolumeArgs(
+                name="certs",
+                secret=core.SecretVolumeSourceArgs(
+                    secret_name=SECRET_NAME,
+                    items=[core.KeyToPathArgs(key=item, path=item) for item in ("tls.crt", "tls.key")],
+                ),
+            ),
+        ],
+    )
+
+
+def environment() -> list[kubernetes.core.v1.EnvVarArgs]:
+    """The registry's settings; these variables override the image's file (distribution, configuration reference)."""
+    core = kubernetes.core.v1
+    values = {
+        "REGISTRY_HTTP_ADDR": f":{CONTAINER_PORT}",
+        "REGISTRY_HTTP_TLS_CERTIFICATE": "/certs/tls.crt",
+        "REGISTRY_HTTP_TLS_KEY": "/certs/tls.key",
+        "REGISTRY_HTTP_DRAINTIMEOUT": f"{_DRAIN_SECONDS}s",
+        "OTEL_TRACES_EXPORTER": "none",  # registry 3 otherwise looks for a collector on localhost, and complains
+    }
+    # The old and the new pod share one secret, so that an upload that began at one can continue at the other.
+    shared = core.EnvVarArgs(
+        name="REGISTRY_HTTP_SECRET",
+        value_from=core.EnvVarSourceArgs(
+            secret_key_ref=core.SecretKeySelectorArgs(name=SECRET_NAME, key="http.secret")
+        ),
+    )
+    return [*(core.EnvVarArgs(name=name, value=value) for name, value in values.items()), shared]
+
+
+def strategy(access_mode: AccessMode) -> kubernetes.apps.v1.DeploymentStrategyArgs:
+    """How a changed pod takes over from the old one.
+
+    The new pod is ready before the old one is deleted: a ReadWriteOnce claim is bound to a *node*, so both pods can
+    mount it there. Only ReadWriteOncePod requires `Recreate`, which leaves a gap between the two.
+    """
+    if access_mode is AccessMode.READ_WRITE_ONCE_POD:
+        return kubernetes.apps.v1.DeploymentStrategyArgs(type="Recreate")
+    return kubernetes.apps.v1.DeploymentStrategyArgs(
+        type="RollingUpdate",
+        rolling_update=kubernetes.apps.v1.RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0),
+    )
+
+
+def affinity(access_mode: AccessMode) -> kubernetes.core.v1.AffinityArgs | None:
+    """Keeps the new pod on the old one's node while both mount the claim; the first pod may run on any node."""
+    if access_mode is not AccessMode.READ_WRITE_ONCE:
+        return None
+    core = kubernetes.core.v1
+    return core.AffinityArgs(
+        pod_affinity=core.PodAffinityArgs(
+            required_during_scheduling_ignored_during_execution=[
+                core.PodAffinityTermArgs(
+                    topology_key="kubernetes.io/hostname",
+                    label_selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=LABELS),
+                )
+            ]
+        )
+    )
+
+
+def _probe(*, period: int, failures: int) -> kubernetes.core.v1.ProbeArgs:
+    core = kubernetes.core.v1
+    return core.ProbeArgs(
+        http_get=core.HTTPGetActionArgs(path="/", port=CONTAINER_PORT, scheme="HTTPS"),
+        period_seconds=period,
+        failure_threshold=failures,
+        timeout_seconds=5,
+    )

@@ -1,0 +1,188 @@
+"""The registry itself: namespace, key pair, storage, workload and address.
+
+Object names are the guide's, so that a cluster built by hand can be taken over with its images. This component does not
+wait until the address answers: the pull proof does, and it sees more.
+"""
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.config.registry import LoadBalancer, RegistrySettings
+from components.registry.address import SERVICE_NAME
+from components.registry.pod import CONTAINER_PORT, LABELS, POD_LABELS, SECRET_NAME, pod, strategy
+
+_DEPLOYMENT_NAME: Final = "registry"
+_CERTIFICATE_ANNOTATION: Final = "k3s-registry/server-certificate"
+_OVERWRITE_MANUAL_CHANGES: Final = {"pulumi.com/patchForce": "true"}
+"""Without this annotation, one field changed by hand (`kubectl scale`) makes every later `up` fail with a conflict."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryArgs:
+    """How the registry runs, and its key pair."""
+
+    settings: RegistrySettings
+    server_certificate_pem: pulumi.Input[str]
+    server_key_pem: pulumi.Input[str]
+
+
+class Registry(pulumi.ComponentResource):
+    """Namespace, Secret, PersistentVolumeClaim, Deployment and Service."""
+
+    deployment: kubernetes.apps.v1.Deployment
+    service: kubernetes.core.v1.Service
+
+    def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("k3s-registry:index:Registry", name, {}, opts)
+        settings = args.settings
+        namespace: list[pulumi.Resource] = []
+        if settings.create_namespace:
+            namespace.append(
+                kubernetes.core.v1.Namespace(
+                    f"{name}-namespace",
+                    metadata=kubernetes.meta.v1.ObjectMetaArgs(
+                        name=settings.namespace,
+                        labels={"pod-security.kubernetes.io/enforce": "restricted"},
+                        annotations=_OVERWRITE_MANUAL_CHANGES,
+                    ),
+                    # Kubernetes deletes the claim with its namespace, and does not know that Pulumi protects the claim.
+                    opts=pulumi.ResourceOptions(
+                        parent=self, protect=settings.storage.protect, delete_before_replace=True
+                    ),
+                )
+            )
+        certificate = pulumi.Output.from_input(args.server_certificate_pem)
+        key = pulumi.Output.from_input(args.server_key_pem)
+        secret = kubernetes.core.v1.Secret(
+            f"{name}-certificate",
+            metadata=_metadata(settings.namespace, SECRET_NAME),
+            type="kubernetes.io/tls",
+            data={
+                "tls.crt": certificate.apply(encoded),
+                "tls.key": key.apply(encoded),
+                "http.secret": key.apply(http_secret).apply(encoded),
+            },
+            opts=delete_first(self, namespace),
+        )
+        claim = kubernetes.core.v1.PersistentVolumeClaim(
+            f"{name}-claim",
+            metadata=_metadata(settings.namespace, settings.storage.claim_name),
+            spec=kubernetes.core.v1.PersistentVolumeClaimSpecArgs(
+                access_modes=[settings.storage.access_mode.value],
+                storage_class_name=settings.storage.class_name,
+                resources=kubernetes.core.v1.VolumeResourceRequirementsArgs(
+                    requests={"storage": settings.storage.size}
+                ),
+            ),
+            # The claim holds the images. A changed class would delete and create it, and a destroy would delete it.
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=namespace,
+                protect=settings.storage.protect,
+                delete_before_replace=True,
+                # The cluster sets this field, so an imported claim has it; removing it would replace the claim.
+                ignore_changes=["spec.volumeName"],
+            ),
+        )
+        self.deployment = kubernetes.apps.v1.Deployment(
+            f"{name}-deployment",
+            metadata=_metadata(settings.namespace, _DEPLOYMENT_NAME),
+            spec=kubernetes.apps.v1.DeploymentSpecArgs(
+                replicas=1,
+                selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=LABELS),
+                strategy=strategy(settings.storage.access_mode),
+                template=kubernetes.core.v1.PodTemplateSpecArgs(
+                    metadata=kubernetes.meta.v1.ObjectMetaArgs(
+                        labels=POD_LABELS,
+                        # The registry reads its certificate only at start, so another certificate needs another pod.
+                        annotations={_CERTIFICATE_ANNOTATION: certificate.apply(certificate_hash)},
+                    ),
+                    spec=pod(settings),
+                ),
+            ),
+            opts=delete_first(self, [secret, claim], replace_with=[claim]),
+        )
+        self.service = kubernetes.core.v1.Service(
+            f"{name}-service",
+            # Awaiting the Service would take ten seconds and show less than the pull proof does.
+            metadata=_metadata(settings.namespace, SERVICE_NAME, {"pulumi.com/skipAwait": "true"}),
+            spec=service(settings),
+            opts=delete_first(self, namespace),
+        )
+        self.register_outputs({})
+
+
+def delete_first(
+    parent: pulumi.Resource,
+    depends_on: Sequence[pulumi.Resource],
+    replace_with: Sequence[pulumi.Resource] = (),
+) -> pulumi.ResourceOptions:
+    """Options of an object that must be deleted before its replacement is created.
+
+    In a new namespace, create-before-delete would leave two registries, and the nodes would prove the old one. A claim
+    exists until the pod that mounts it is deleted, so the Deployment is replaced together with the claim.
+    """
+    return pulumi.ResourceOptions(
+        parent=parent, depends_on=list(depends_on), delete_before_replace=True, replace_with=list(replace_with)
+    )
+
+
+def registry_revision(settings: RegistrySettings) -> str:
+    """A hash of the registry's image, storage and place; another one requires another proof."""
+    storage = settings.storage
+    workload = [settings.namespace, settings.image, storage.claim_name, storage.class_name, storage.access_mode.value]
+    place = [settings.load_balancer.value, sorted(settings.node_selector.items())]
+    return hashlib.sha256(json.dumps([workload, place]).encode()).hexdigest()
+
+
+def service(settings: RegistrySettings) -> kubernetes.core.v1.ServiceSpecArgs:
+    """The registry's address on the LAN."""
+    core = kubernetes.core.v1
+    # The name holds the number: in a preview's dry run the old port is still there, and a duplicate name is refused.
+    ports = [
+        core.ServicePortArgs(
+            name=f"docker-{settings.port}", protocol="TCP", port=settings.port, target_port=CONTAINER_PORT
+        )
+    ]
+    # A cluster gives a Service only its first IP family, which is IPv4 on most clusters.
+    families = ["IPv6"] if ":" in settings.address else None
+    if settings.load_balancer is LoadBalancer.NONE:
+        # The address is routed to the nodes by other means, and kube-proxy must accept it there.
+        return core.ServiceSpecArgs(
+            selector=LABELS, type="ClusterIP", ports=ports, external_ips=[settings.address], ip_families=families
+        )
+    # The field, not MetalLB's annotation: the annotation's name has changed, and MetalLB refuses both together.
+    wanted = settings.address if settings.load_balancer is LoadBalancer.METALLB else None
+    return core.ServiceSpecArgs(
+        selector=LABELS, type="LoadBalancer", ports=ports, load_balancer_ip=wanted, ip_families=families
+    )
+
+
+def encoded(text: str) -> str:
+    """Base64, the form of a Secret's data."""
+    return base64.b64encode(text.encode()).decode()
+
+
+def http_secret(server_key_pem: str) -> str:
+    """The key that signs the registry's upload tokens; derived from the server's key, so it needs no resource."""
+    return hashlib.sha256(b"k3s-registry http secret\n" + server_key_pem.encode()).hexdigest()
+
+
+def certificate_hash(server_certificate_pem: str) -> str:
+    """Changes with the certificate, and so rolls the pod."""
+    return hashlib.sha256(server_certificate_pem.encode()).hexdigest()
+
+
+def _metadata(
+    namespace: str, name: str, annotations: Mapping[str, str] | None = None
+) -> kubernetes.meta.v1.ObjectMetaArgs:
+    return kubernetes.meta.v1.ObjectMetaArgs(
+        name=name, namespace=namespace, labels=LABELS, annotations={**_OVERWRITE_MANUAL_CHANGES, **(annotations or {})}
+    )

@@ -1,0 +1,201 @@
+from typing import Any
+
+import pytest
+
+from components.config.parse import ConfigError, parse
+from components.config.source import decode
+from tests.config.stack_configs import ED25519, RSA, SMALLEST, problems, with_value
+
+
+def test_three_keys_are_enough() -> None:
+    config = parse(SMALLEST)
+    assert (config.hostname, config.port, config.nodes[0].name) == ("registry.cube.local", 5000, "cube01")
+
+
+def test_the_smallest_configuration_is_the_guides() -> None:
+    config = parse(SMALLEST)
+    assert config.namespace == "docker-registry"
+    assert (config.storage.claim_name, config.storage.class_name, config.storage.size) == (
+        "longhorn-docker-registry-pvc",
+        "longhorn",
+        "15Gi",
+    )
+    assert config.node_selector == {"node-type": "worker"}
+
+
+def test_a_short_lived_authority_outlives_its_server_certificates_by_as_much_again() -> None:
+    plan = parse(with_value("certificates.authorityYears", 1)).certificates
+    assert plan.server_days == 182
+
+
+def test_the_issuer_is_protected_unless_the_stack_says_otherwise() -> None:
+    assert parse(SMALLEST).certificates.protect
+    assert not parse(with_value("certificates.protect", value=False)).certificates.protect
+
+
+def test_the_claim_is_protected_unless_the_stack_says_otherwise() -> None:
+    assert parse(SMALLEST).storage.protect
+    assert not parse(with_value("storage.protect", value=False)).storage.protect
+
+
+def test_all_problems_come_in_one_error() -> None:
+    values = {
+        "hostname": "registry cube local",
+        "ip": "192.168.0",
+        "hostnme": "registry.cube.local",
+        "nodes": {
+            "cube01": {"host": "192.168.0.11", "hostKey": RSA},
+            "cube02": {"host": "192.168.0.11", "hostKey": ED25519},
+            "cube03": {"host": "192.168.0.13"},
+        },
+    }
+    found = "\n".join(problems(values))
+    for key in ("hostname:", "ip:", "hostnme:", "nodes.cube01.hostKey:", "nodes.cube02.host:", "nodes.cube03.hostKey:"):
+        assert key in found, f"{key} must be named beside the others"
+
+
+def test_the_error_says_that_nothing_was_contacted() -> None:
+    with pytest.raises(ConfigError, match="nothing was contacted"):
+        parse({})
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "rule"),
+    [
+        ("hostname", "", "required"),
+        ("hostname", "registry cube", "DNS name"),
+        ("hostname", "Registry.cube.local", "lower-case"),
+        ("hostname", "registry_1.cube.local", "DNS name"),
+        ("hostname", "10.77.0.202", "last label"),
+        ("hostname", "localhost", "plain HTTP"),
+        ("hostname", "registry.docker-registry.svc", "cluster's own DNS"),
+        ("hostname", "a" * 64 + ".local", "63 characters"),
+        ("aliases", ["registry", "registry"], "only once"),
+        ("aliases", ["registry.cube.local"], "differ from hostname"),
+        ("aliases", "registry", "must be a list"),
+        ("ip", "192.168.0.300", "IPv4 or IPv6"),
+        ("ip", "127.0.0.1", "loopback"),
+        ("ip", "192.168.0.11", "one of its own"),
+        ("ip", "fd00::1%eth0", "without a zone"),
+        ("nodes.cube01.host", "fe80::1%eth0", "without a zone"),
+        ("audit", "two\nlines", "one line"),
+        ("audit", "x" * 101, "at most 100"),
+        ("port", 0, "from 1 to 65535"),
+        ("port", "5000", "an integer from 1 to 65535"),
+        ("nodes", {}, "at least one node"),
+        ("nodes.cube01.host", "root@192.168.0.11", "without user and port"),
+        ("nodes.cube01.hostKey", RSA, "SHA-1"),
+        ("nodes.cube01.hostKey", "ssh-ed25519", "key in base64"),
+        ("nodes.cube01.hostKey", "ssh-ed25519 !!!!", "base64"),
+        ("nodes.cube01.hostKey", ED25519[:-8], "cut short"),
+        ("nodes.cube01.hostKey", ED25519.replace("ssh-ed25519", "ecdsa-sha2-nistp256"), "type named before it"),
+        ("nodes.cube01.offline", "yes", "true or false"),
+        ("nodes.cube01.role", "master", "one of server, agent"),
+        ("nodes.Cube02", {"host": "192.168.0.12", "hostKey": ED25519}, "DNS name"),
+        ("ssh.user", "root; reboot", "login name"),
+        ("ssh.dialTries", 0, "from 1 to 20"),
+        ("namespace", "docker_registry", "lower-case"),
+        ("storage.size", "15 GB", "quantity"),
+        ("storage.clas", "longhorn", "not a key"),
+        ("image", "registry 3", "image reference"),
+        ("loadBalancer", "haproxy", "metallb, servicelb, none"),
+        ("certificates.issuer", "two", "would not trust"),
+        ("certificates.authorities", ["two", "one"], "required"),
+        ("certificates.serverDays", 398, "from 1 to 397"),
+        ("certificates.renewDays", 397, "every `up` would renew"),
+        ("certificates", {"authorityYears": 1, "serverDays": 366}, "must not outlive its authority"),
+        ("certificates.curve", "P224", "P256, P384"),
+        ("certificates.authorities", ["g" * 41], "at most 40"),
+        ("certificates.external", "two", "one of certificates.authorities"),
+        ("caCertificate", "x", "which of the authorities"),
+        ("certificates.protect", "yes", "true or false"),
+        ("nodeSelector.node-type", 1, "must be a string"),
+        ("unknown", "x", "not a key"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_rule(path: str, value: Any, rule: str) -> None:
+    [problem] = problems(with_value(path, value))
+    assert rule in problem
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("ip", "fd00::202"),
+        ("hostname", "registry"),
+        ("image", "registry:2"),
+        ("image", "quay.io/org/registry:3.0@sha256:" + "0" * 64),
+        ("nodes.cube01.host", "cube01.local"),
+        ("nodes.cube01.hostKey", ED25519 + " root@cube01"),
+        ("aliases", []),
+        ("audit", "2026-01-31"),
+    ],
+)
+def test_a_right_value_is_taken(path: str, value: Any) -> None:
+    assert parse(with_value(path, value))
+
+
+def test_two_nodes_may_share_an_address_behind_different_ports() -> None:
+    values = with_value("nodes.cube02", {"host": "192.168.0.11", "port": 2222, "hostKey": ED25519})
+    assert len(parse(values).nodes) == 2
+
+
+def test_two_spellings_of_one_address_are_one_address() -> None:
+    values = with_value("nodes.cube01.host", "fd00::1")
+    values["nodes"]["cube02"] = {"host": "FD00:0:0::1", "hostKey": ED25519}
+    assert "same address" in problems(values)[0]
+
+
+def test_an_address_is_passed_on_in_its_shortest_form() -> None:
+    assert parse(with_value("ip", "FD00:0:0::202")).address == "fd00::202"
+
+
+def test_the_endpoint_is_host_and_port() -> None:
+    assert parse(with_value("port", 5001)).endpoint == "registry.cube.local:5001"
+
+
+def test_the_names_are_the_host_name_and_then_the_aliases() -> None:
+    assert parse(with_value("aliases", ["registry"])).names == ("registry.cube.local", "registry")
+
+
+def test_a_nodes_own_ssh_settings_win_over_the_stacks() -> None:
+    values = with_value("ssh", {"user": "pi", "port": 2222})
+    values["nodes"]["cube02"] = {"host": "192.168.0.12", "hostKey": ED25519, "user": "root"}
+    first, second = parse(values).nodes
+    assert (first.ssh.user, second.ssh.user, second.ssh.port) == ("pi", "root", 2222)
+
+
+def test_a_secret_key_in_plain_text_is_refused_and_not_shown() -> None:
+    [problem] = problems(with_value("sshPrivateKey", "very secret words"))
+    assert "must be a secret" in problem
+    assert "very secret" not in problem
+
+
+def test_an_encrypted_key_is_taken() -> None:
+    assert parse(with_value("sshPrivateKey", "very secret words"), encrypted=["sshPrivateKey"])
+
+
+def test_a_long_value_is_cut_in_the_error() -> None:
+    [problem] = problems(with_value("image", "x y" * 500))
+    assert len(problem) < 300
+
+
+def test_an_encrypted_value_of_any_key_is_not_shown() -> None:
+    [problem] = problems(with_value("hostname", "very secret words"), encrypted=["hostname"])
+    assert "very secret" not in problem
+
+
+def test_texts_of_the_engine_become_the_types_the_user_wrote() -> None:
+    bag = {
+        "k3s-registry:port": "5001",
+        "k3s-registry:systemTrust": "false",
+        "k3s-registry:nodes": '{"cube01": {"port": 22}}',
+        "k3s-registry:audit": "2026",
+        "kubernetes:context": "other",
+    }
+    assert decode(bag, "k3s-registry:") == {
+        "port": 5001,
+        "systemTrust": False,
+        "nodes": {"cube01": {"port": 22}},
+        "audit": "2026",
+    }

@@ -1,0 +1,161 @@
+"""registries.yaml of the user's own: what it means with our entries, and what comes back when they go."""
+
+import contextlib
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from components.nodes.script import Script
+from lab import toolchain
+from tests.nodes.scripts.node import CA_FILE, CONFIGS_ENTRY, MIRRORS_ENTRY, REGISTRY
+from tests.nodes.scripts.registries_files import files, heaps
+from tests.nodes.scripts.shells import Shell
+
+PART = Script(("yaml_scan.awk", "registries.awk", "utf8.awk", "registries.sh")).source()
+OPTION = "option() { value=; }\n"
+REFUSED = 9
+OURS: dict[str, dict[str, Any]] = {
+    "mirrors": {REGISTRY: {"endpoint": [f"https://{REGISTRY}"]}},
+    "configs": {REGISTRY: {"tls": {"ca_file": CA_FILE}}},
+}
+examples = settings(
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """registries.sh by itself, in one of the shells with its own awk."""
+
+    shell: Shell
+    root: Path
+    wharfie: Path
+
+    def run(self, verb: str, content: bytes, work: Path | None = None) -> tuple[int, bytes]:
+        """Exit status, and the file as it would be written or the reason why it is refused.
+
+        With a folder for its temporary files, in which the answer is then left, the part runs as the whole calls it.
+        """
+        (self.root / "etc/rancher/k3s/registries.yaml").write_bytes(content)
+        variables = {"root": str(self.root), "endpoint": REGISTRY, "LC_ALL": "C", "verb": verb, "work": str(work)}
+        entries = {"mirrors_entry": MIRRORS_ENTRY, "configs_entry": CONFIGS_ENTRY}
+        called = "merge_registries" if work else 'print_merged "$verb"'
+        done = subprocess.run(
+            [*self.shell.argv, "-euc", f"{OPTION}{PART}\nfind_registries\n{called}"],
+            env={"PATH": str(self.shell.tools), **variables, **entries},
+            capture_output=True,
+            check=False,
+        )
+        assert (done.stderr == b"") is (done.returncode in {0, REFUSED})
+        return done.returncode, done.stdout
+
+    def merged(self, verb: str, content: bytes) -> bytes | None:
+        """The file as it would be written, or None where it is refused."""
+        status, text = self.run(verb, content)
+        assert status in {0, REFUSED}
+        return None if status else text
+
+    def parsed_by_k3s(self, content: bytes) -> dict[str, Any] | None:
+        file = self.root / "parsed.yaml"
+        file.write_bytes(content)
+        done = subprocess.run([self.wharfie, "parse", file], capture_output=True, check=False)
+        return dict(json.loads(done.stdout)) if done.returncode == 0 else None
+
+
+@pytest.fixture(scope="session")
+def part(shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> Part:
+    root = tmp_path_factory.mktemp("root")
+    (root / "etc/rancher/k3s").mkdir(parents=True)
+    return Part(shell, root, toolchain.ensure(["wharfie"])["wharfie"])
+
+
+def union(meaning: dict[str, Any]) -> dict[str, Any]:
+    return meaning | {key: (meaning.get(key) or {}) | entry for key, entry in OURS.items()}
+
+
+def by_k3s(parsed: dict[str, Any]) -> dict[str, Any]:
+    """What K3s's parser shows, without what it leaves empty."""
+    return {key: dict(parsed.get(key) or {}) for key in ("mirrors", "configs")}
+
+
+def check_merge(part: Part, before: bytes, after: bytes) -> None:
+    """What holds for every merge, whatever the file was."""
+    assert part.merged("apply", after) == after
+    assert part.merged("remove", after) == before
+    kept = before.split(b"\n")
+    left = iter(after.split(b"\n"))
+    assert all(any(line == other for other in left) for line in kept if line), "foreign lines stay, in their order"
+    was, now = part.parsed_by_k3s(before), part.parsed_by_k3s(after)
+    if was is not None:
+        assert now is not None
+        seen = by_k3s(now)
+        assert seen["mirrors"].pop(REGISTRY)["endpoint"] == [f"https://{REGISTRY}"]
+        assert CA_FILE in json.dumps(seen["configs"].pop(REGISTRY))
+        assert seen == by_k3s(was)
+
+
+@examples
+@given(files())
+def test_a_merged_file_means_what_it_meant_and_our_entries(part: Part, file: tuple[dict[str, Any], bytes]) -> None:
+    meaning, before = file
+    assert (yaml.safe_load(before) or {}) == meaning
+    after = part.merged("apply", before)
+    assert after is not None
+    assert yaml.safe_load(after) == union(meaning)
+    check_merge(part, before, after)
+
+
+@examples
+@given(heaps())
+def test_no_heap_of_lines_is_merged_into_something_else(part: Part, before: bytes) -> None:
+    after = part.merged("apply", before)
+    assume(after is not None)
+    assert after is not None
+    check_merge(part, before, after)
+    with contextlib.suppress(yaml.YAMLError):
+        meaning = yaml.safe_load(before) or {}
+        assert yaml.safe_load(after) == union(meaning)
+
+
+@examples
+@given(st.binary(max_size=60) | st.text(max_size=30).map(str.encode))
+def test_any_bytes_are_refused_or_given_back(part: Part, before: bytes) -> None:
+    after = part.merged("apply", before)
+    assume(after is not None)
+    assert after is not None
+    check_merge(part, before, after)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"",
+        b"\n",
+        b"# only a comment",
+        b"mirrors:",
+        b"configs:\r\n",
+        b"mirrors:\r\n  docker.io:\r\n    endpoint: []",
+        b"---",
+        b"other: |+\n  text\n\n",
+        b"other: |\n  text",
+    ],
+)
+def test_the_ends_of_a_file_come_back_as_they_were(part: Part, before: bytes) -> None:
+    after = part.merged("apply", before)
+    assert after is not None
+    assert yaml.safe_load(after) == union(yaml.safe_load(before) or {})
+    check_merge(part, before, after)
+
+
+@pytest.mark.parametrize("content", [b"mirrors:\n", b"mirrors: {}\n"])
+def test_a_full_disk_is_neither_a_merge_nor_a_refusal(part: Part, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "registries").symlink_to("/dev/full")
+    status, _ = part.run("apply", content, tmp_path)
+    assert status not in {0, REFUSED}

@@ -1,0 +1,179 @@
+"""The block in the hosts file: whatever others have written there stays, byte for byte."""
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from components.nodes.script import TRUST, render
+from tests.authority import Authority, new_authority
+from tests.nodes.scripts.node import Node, plain_node
+from tests.nodes.scripts.shells import Shell, make_shell
+
+BEGIN, END = "# BEGIN k3s-registry\n", "# END k3s-registry\n"
+BLOCK = f"{BEGIN}10.77.0.202 registry.cube.local registry\n{END}".encode()
+
+AUTHORITY = new_authority()
+lines = st.one_of(
+    st.sampled_from(
+        [
+            b"",
+            b"127.0.0.1 localhost",
+            b"\t ::1  ip6-localhost\t",
+            b"10.0.0.1 other.local # registry.cube.local",
+            b"# k3s-registry registry.cube.local:5000",
+            b"# BEGIN k3s-registry of another tool",
+            b"# END k3s-registry of another tool",
+            b"## BEGIN k3s-registry",
+            b"# BEGIN other tool",
+            b"# END other tool",
+            b"10.77.0.202 registry.cube.local",
+            "10.0.0.2 käse ☃".encode(),
+            b"\xff\xfe \\n %s \\1 & $HOME `x`",
+        ]
+    ),
+    st.binary(max_size=12).map(lambda raw: raw.translate(None, b"\x00\n")),
+)
+contents = st.tuples(st.lists(st.tuples(lines, st.sampled_from([b"\n", b"\r\n"]))), lines).map(
+    lambda made: b"".join(line + end for line, end in made[0]) + made[1]
+)
+
+
+def one_run(root: Path, shell: Shell, content: bytes) -> Node:
+    node = plain_node(root, shell, AUTHORITY)
+    node.write("/etc/hosts", content)
+    return node
+
+
+@pytest.fixture(scope="module")
+def dash(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+
+    made = make_shell("dash", tmp_path_factory.mktemp("dash") / "bin")
+    if made is None:
+        pytest.skip("dash is not installed")
+    return made
+
+
+@given(content=contents)
+@example(content=b"")
+@example(content=b"\n")
+@example(content=b"\n\n")
+@example(content=b"no newline")
+@example(content=b"\r\n")
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_content_survives_apply_and_comes_back_on_remove(dash: Shell, content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        node = one_run(Path(folder) / "root", dash, content)
+        assert node.run("apply").stderr == ""
+        applied = node.read("/etc/hosts")
+        assert applied.startswith(content)
+        assert node.run("apply").answer["changed"] is False
+        assert node.run("remove").stderr == ""
+        assert node.read("/etc/hosts") == content
+
+
+@pytest.mark.parametrize("content", [b"a", b"", b"a\n", b"a\r\n\r\n", b"\n"])
+def test_the_end_of_the_file_comes_back(node: Node, content: bytes) -> None:
+    node.write("/etc/hosts", content)
+    node.run("apply")
+    node.run("remove")
+    assert node.read("/etc/hosts") == content
+
+
+def test_lines_added_behind_the_block_stay(node: Node) -> None:
+    node.write("/etc/hosts", b"a b")
+    node.run("apply")
+    with (node.root / "etc/hosts").open("ab") as hosts:
+        hosts.write(b"10.0.0.9 later")
+    assert node.run("apply").answer["changed"] is False
+    node.run("remove")
+    assert node.read("/etc/hosts") == b"a b\n10.0.0.9 later"
+
+
+def test_a_block_that_lost_its_end_hinders_remove_with_a_sentence(node: Node) -> None:
+    node.run("apply")
+    content = node.read("/etc/hosts").replace(END.encode(), b"")
+    node.write("/etc/hosts", content)
+    assert "without END" in node.run("remove").sentence
+    assert node.read("/etc/hosts") == content
+
+
+def test_the_block_is_renewed_where_it_stands(node: Node) -> None:
+    node.write("/etc/hosts", b"a b\n" + BLOCK.replace(b".202", b".201") + b"c d\n")
+    node.run("apply")
+    assert node.read("/etc/hosts") == b"a b\n" + BLOCK + b"c d\n"
+
+
+def test_a_doubled_block_becomes_one(node: Node) -> None:
+    node.write("/etc/hosts", b"a b\n" + BLOCK + b"c d\n" + BLOCK)
+    node.run("apply")
+    assert node.read("/etc/hosts") == b"a b\n" + BLOCK + b"c d\n"
+
+
+@pytest.mark.parametrize(
+    "setting", ["manage_etc_hosts: true", "manage_etc_hosts: True  # image", "  manage_etc_hosts: template"]
+)
+@pytest.mark.parametrize(
+    ("release", "template"),
+    [
+        ("ID=debian\n", "debian"),
+        ('ID=ubuntu\nID_LIKE="debian"\n', "debian"),
+        ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', "redhat"),
+        ('ID="opensuse-leap"\nID_LIKE="suse opensuse"\n', "suse"),
+        ("ID=alpine\n", "alpine"),
+    ],
+)
+def test_the_template_of_cloud_init_carries_the_block_too(
+    node: Node, setting: str, release: str, template: str
+) -> None:
+    node.write("/etc/os-release", release)
+    node.write("/etc/cloud/cloud.cfg.d/99.cfg", f"{setting}\n")
+    for system in ("debian", "redhat", "suse", "alpine"):
+        node.write(f"/etc/cloud/templates/hosts.{system}.tmpl", "## template:jinja\n127.0.0.1 {{fqdn}}\n")
+    before = node.tree()
+    node.run("apply")
+    carrying = {path.name for path in (node.root / "etc/cloud/templates").iterdir() if BLOCK in path.read_bytes()}
+    assert carrying == {f"hosts.{template}.tmpl"}
+    assert BLOCK in node.read("/etc/hosts")
+    assert node.run("check").status == 0
+    node.run("remove")
+    assert node.tree() == before
+
+
+@pytest.mark.parametrize(
+    "setting", ["manage_etc_hosts: false", "manage_etc_hosts: localhost", "# manage_etc_hosts: true"]
+)
+def test_the_template_stays_where_cloud_init_does_not_use_it(node: Node, setting: str) -> None:
+    node.write("/etc/os-release", "ID=debian\n")
+    node.write("/etc/cloud/cloud.cfg", f"{setting}\n")
+    template = node.write("/etc/cloud/templates/hosts.debian.tmpl", "127.0.0.1 {{fqdn}}\n")
+    node.run("apply")
+    assert template.read_text() == "127.0.0.1 {{fqdn}}\n"
+
+
+def test_a_hosts_file_that_is_a_mount_is_rewritten_in_place(tmp_path: Path, shell: Shell, authority: Authority) -> None:
+    node = plain_node(tmp_path / "root", shell, authority)
+    mounted = node.write("/srv/hosts", b"a b\n")
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare is not installed")
+    hosts, tmp = node.root / "etc/hosts", tmp_path / "stdin"
+    tmp.write_text(render(TRUST, node.settings))
+    command = (
+        f"mount --bind '{mounted}' '{hosts}' && exec env PATH={shell.tools} {' '.join(shell.argv)} -s -- apply <'{tmp}'"
+    )
+    outcome = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", command],
+        env=node.environment() | {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "unshare failed" in outcome.stderr or "permission denied" in outcome.stderr:
+        pytest.skip("needs the right to mount")
+    assert outcome.stderr == ""
+    assert mounted.read_bytes() == b"a b\n" + BLOCK
+    assert sorted(path.name for path in (node.root / "etc").iterdir()) == ["hosts", "rancher"]

@@ -1,0 +1,39 @@
+import pytest
+
+from components.nodes import unlisted
+
+
+def test_a_servers_report_names_the_clusters_nodes() -> None:
+    assert unlisted.reported('{"digest":"d","pushed":true,"cluster":["a","b"]}') == ["a", "b"]
+
+
+def test_an_agents_report_names_none() -> None:
+    assert unlisted.reported('{"digest":"d","pushed":true}') is None
+
+
+@pytest.mark.parametrize(
+    ("reports", "missing"),
+    [
+        ([None, ["a", "b"]], []),
+        ([["b", "c", "a"], ["d"]], ["c", "d"]),
+        ([[]], []),
+        ([None], None),
+        ([], None),
+    ],
+)
+def test_a_node_that_a_server_saw_and_the_configuration_omits_is_missing(
+    reports: list[list[str] | None], missing: list[str] | None
+) -> None:
+    assert unlisted.missing(["a", "b"], reports) == missing
+
+
+def test_a_complete_list_gives_no_warning() -> None:
+    assert unlisted.warning([]) is None
+
+
+def test_the_missing_nodes_are_named() -> None:
+    assert "found c, d in the cluster" in str(unlisted.warning(["c", "d"]))
+
+
+def test_a_list_that_no_server_could_confirm_gives_a_warning() -> None:
+    assert "no K3s server" in str(unlisted.warning(None))
