@@ -1,6 +1,6 @@
 """The stack's configuration as frozen models: each key with its type, default, meaning and example.
 
-config_parse.py reads a user's document into them. Pulumi.yaml declares the same keys, since the CLI's own check knows
+parse.py reads a user's document into them. Pulumi.yaml declares the same keys, since the CLI's own check knows
 only types and stops at the first kind of problem that it meets.
 """
 

@@ -20,7 +20,7 @@ class Model(BaseModel):
         frozen=True,
         extra="forbid",
         alias_generator=to_camel,
-        validate_by_name=True,  # for Python callers; a user's document is read by alias alone (config_parse.py)
+        validate_by_name=True,  # for Python callers; a user's document is read by alias alone (parse.py)
         hide_input_in_errors=True,
     )
 

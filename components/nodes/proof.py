@@ -1,6 +1,6 @@
 """Pull proof: each node pulls the probe image from the registry through its own containerd, or the `up` fails.
 
-No node depends on another one: whichever node comes first finds the image missing and pushes it. `node/proof.sh` runs
+No node depends on another one: whichever node comes first finds the image missing and pushes it. `scripts/proof.sh` runs
 on each node.
 """
 

@@ -1,7 +1,7 @@
 """Nodes: the trust that each node is given, and the command that installs it.
 
 Every node gets the authorities' certificates, the registry's name in its hosts file, our entries in its registries.yaml
-and the hosts.toml that K3s would render from them. No private key reaches a node. `node/trust.sh` installs all of it.
+and the hosts.toml that K3s would render from them. No private key reaches a node. `scripts/trust.sh` installs all of it.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """Unlisted nodes: nodes that the cluster's servers see and that the configuration does not list.
 
-The opposite, a listed node that the cluster does not have, is refused on the node itself (`node/proof.sh`).
+The opposite, a listed node that the cluster does not have, is refused on the node itself (`scripts/proof.sh`).
 """
 
 import json

@@ -4,7 +4,7 @@
 # The settings come as shell variables before this text on stdin. The answer is one line of JSON on stdout; a failure
 # is one sentence on stderr and exit status 1; drift is exit status 3.
 #
-# node_script.py joins the parts before they travel, and strips indentation and lines that hold only a comment: no part
+# script.py joins the parts before they travel, and strips indentation and lines that hold only a comment: no part
 # may use a here-document. An awk program FILE.awk arrives as the variable FILE_awk.
 # shellcheck disable=SC2016,SC2034,SC2154,SC2329  # settings come before this text, parts share names, awk is quoted
 
