@@ -1,31 +1,28 @@
 """The input of all benches: one registry, the nodes' settings, and throwaway authorities."""
 
+from collections.abc import Mapping
 from typing import Final
 
-from components.config.model import Node, Ssh
-from components.nodes.trust import Trust
+from components.config.model import StackConfig
+from components.config.parse import parse
 from lab.pki import Pair, make_authority
 from lab.settings import REGISTRY_ADDRESS, REGISTRY_HOST, REGISTRY_PORT
 
 REGISTRY: Final = f"{REGISTRY_HOST}:{REGISTRY_PORT}"
 
 
-def trust(audit: str) -> Trust:
-    """The product's settings for every node, with trust in the system's store."""
-    return Trust(
-        hostname=REGISTRY_HOST,
-        port=REGISTRY_PORT,
-        address=REGISTRY_ADDRESS,
-        names=(REGISTRY_HOST, "registry"),
-        system_trust=True,
-        audit=audit,
+def config(nodes: Mapping[str, Mapping[str, object]], audit: str = "") -> StackConfig:
+    """The product's configuration for these nodes, with trust in the system's store."""
+    return parse(
+        {
+            "hostname": REGISTRY_HOST,
+            "aliases": ["registry"],
+            "ip": REGISTRY_ADDRESS,
+            "port": REGISTRY_PORT,
+            "nodes": dict(nodes),
+            "audit": audit,
+        }
     )
-
-
-def node(name: str, host: str, host_key: str, port: int) -> Node:
-    """A node as it appears in the product's configuration."""
-    ssh = Ssh(user="root", port=port, dial_timeout=3, dial_tries=2)
-    return Node(name=name, host=host, host_key=host_key, ssh=ssh, offline=False)
 
 
 def authorities() -> tuple[Pair, Pair]:

@@ -39,7 +39,7 @@ class Wanted:
 
     def text(self) -> str:
         """The settings as JSON, which the program reads."""
-        nodes = [{"name": n.name, "host": n.host, "port": n.port, "hostKey": n.host_key} for n in self.nodes]
+        nodes = {n.name: {"host": n.host, "port": n.port, "hostKey": n.host_key} for n in self.nodes}
         settings = {"bundle": self.bundle, "audit": self.audit, "proof": self.proof, "empty": self.empty}
         return json.dumps({"nodes": nodes, **settings})
 

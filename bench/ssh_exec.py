@@ -9,9 +9,9 @@ from typing import Any
 from bench import fixtures
 from bench.measurement import Clock
 from bench.site import Site, run_together, ssh
-from components.config.model import Rollout
 from components.nodes import script, trust
 from lab.machines import Machine
+from lab.pki import host_key_line
 
 
 def run(
@@ -25,9 +25,10 @@ def run(
     with ExitStack() as stack:
         commands = {}
         for machine in machines:
-            node = fixtures.node(machine.name, machine.place.address, "", 22)
+            reached = {"host": machine.place.address, "port": 22, "hostKey": host_key_line(machine.place)}
+            config = fixtures.config({machine.name: reached}, audit)
             text = stack.enter_context(tempfile.TemporaryFile("w+"))
-            text.write(trust.stdin(node, Rollout.PARALLEL, fixtures.trust(audit), bundle))
+            text.write(trust.stdin(config.nodes[0], config, bundle))
             text.seek(0)
             commands[machine.name] = (ssh(site, machine, script.command(verb)), text)
         with clock.running():

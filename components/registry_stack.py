@@ -12,7 +12,7 @@ from components import outputs
 from components.certificates.certificates import Certificates, CertificatesArgs
 from components.config.model import StackConfig
 from components.nodes.proof import PullProof, PullProofArgs
-from components.nodes.trust import Nodes, NodesArgs, Trust
+from components.nodes.trust import Nodes, NodesArgs
 from components.outputs import Outputs
 from components.registry.address import qualified_service_name, service_names
 from components.registry.registry import Registry, RegistryArgs, registry_revision
@@ -37,14 +37,6 @@ class RegistryStack(pulumi.ComponentResource):
     def __init__(self, name: str, args: RegistryStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:RegistryStack", name, {}, opts)
         config = args.config
-        trust = Trust(
-            hostname=config.hostname,
-            port=config.port,
-            address=config.address,
-            names=config.names,
-            system_trust=config.system_trust,
-            audit=config.audit,
-        )
         certificates = Certificates(
             f"{name}-certificates",
             CertificatesArgs(
@@ -65,11 +57,9 @@ class RegistryStack(pulumi.ComponentResource):
         nodes = Nodes(
             f"{name}-nodes",
             NodesArgs(
-                nodes=config.nodes,
-                trust=trust,
+                config=config,
                 bundle_pem=certificates.bundle_pem,
                 private_key=args.ssh_private_key,
-                rollout=config.rollout,
                 gap=certificates.guard.gap,
             ),
             opts=pulumi.ResourceOptions(parent=self),
@@ -77,13 +67,11 @@ class RegistryStack(pulumi.ComponentResource):
         proof = PullProof(
             f"{name}-proof",
             PullProofArgs(
-                nodes=config.nodes,
-                trust=trust,
+                config=config,
                 service=qualified_service_name(config.namespace),
                 bundle_pem=certificates.bundle_pem,
                 server_certificate_pem=certificates.server_certificate_pem,
                 private_key=args.ssh_private_key,
-                rollout=config.rollout,
                 trusted=nodes.commands,
                 registry=[registry.deployment, registry.service],
                 registry_revision=registry_revision(config),

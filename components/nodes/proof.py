@@ -1,7 +1,7 @@
 """Pull proof: each node pulls the probe image from the registry through its own containerd, or the `up` fails.
 
-No node depends on another one: whichever node comes first finds the image missing and pushes it. `scripts/proof.sh` runs
-on each node.
+No node depends on another one: whichever node comes first finds the image missing and pushes it.
+`scripts/proof.sh` runs on each node.
 """
 
 import base64
@@ -14,10 +14,10 @@ from typing import Final
 
 import pulumi
 
-from components.config.model import Node, Rollout
+from components.config.model import StackConfig
 from components.nodes import probe_image, script, unlisted
 from components.nodes.command import create_commands
-from components.nodes.trust import Trust, trust_revision
+from components.nodes.trust import trust_revision
 
 WAIT_SECONDS: Final = 120
 """How long a node waits for the registry to answer: the address may be announced some time after the Service exists."""
@@ -25,16 +25,14 @@ WAIT_SECONDS: Final = 120
 
 @dataclass(frozen=True, kw_only=True)
 class PullProofArgs:
-    """The registry to pull from, and the nodes that pull."""
+    """The configuration, and what must exist before a node can pull."""
 
-    nodes: Sequence[Node]
-    trust: Trust
+    config: StackConfig
     service: str
     """Namespace and name of the registry's Service, for the diagnosis."""
     bundle_pem: pulumi.Input[str]
     server_certificate_pem: pulumi.Input[str]
     private_key: pulumi.Input[str] | None
-    rollout: Rollout
     trusted: Mapping[str, pulumi.Resource]
     """The command that made each node trust the registry, by node name."""
     registry: Sequence[pulumi.Resource]
@@ -57,9 +55,9 @@ class PullProof(pulumi.ComponentResource):
         commands = create_commands(
             self,
             # An offline node proves nothing: its proof leaves the state without a visit, and returns with the node.
-            [node for node in args.nodes if not node.offline],
+            [node for node in args.config.nodes if not node.offline],
             "proof",
-            rollout=args.rollout,
+            rollout=args.config.rollout,
             private_key=args.private_key,
             stdin=lambda node: pems.apply(partial(stdin, node.name, args)),
             # Nothing to undo: the node removes the image right after the pull.
@@ -68,7 +66,7 @@ class PullProof(pulumi.ComponentResource):
         self.digests = pulumi.Output.all(
             **{name: command.stdout.apply(reported_digest) for name, command in commands.items()}
         )
-        listed = [node.name for node in args.nodes]
+        listed = [node.name for node in args.config.nodes]
         reports = pulumi.Output.all(*[command.stdout.apply(unlisted.reported) for command in commands.values()])
         self.unlisted = reports.apply(lambda known: unlisted.missing(listed, known))
         self.unlisted.apply(self._warn)
@@ -88,12 +86,12 @@ def stdin(node: str, args: PullProofArgs, pems: Sequence[str]) -> str:
 
 def settings(node: str, args: PullProofArgs, bundle_pem: str, server_certificate_pem: str) -> dict[str, str]:
     """Shell variables that `proof.sh` reads."""
-    wanted = proof_revision(args.trust, args.registry_revision, bundle_pem, server_certificate_pem)
+    wanted = proof_revision(args.config, args.registry_revision, bundle_pem, server_certificate_pem)
     return {
         "node": node,
-        "hostname": args.trust.hostname,
-        "port": str(args.trust.port),
-        "address": args.trust.address,
+        "hostname": args.config.hostname,
+        "port": str(args.config.port),
+        "address": args.config.address,
         "service": args.service,
         "proof_revision": wanted,
         "digest": probe_image.build(wanted).index.digest,
@@ -116,9 +114,9 @@ def constants() -> dict[str, str]:
     }
 
 
-def proof_revision(trust: Trust, registry_revision: str, bundle_pem: str, server_certificate_pem: str) -> str:
+def proof_revision(config: StackConfig, registry_revision: str, bundle_pem: str, server_certificate_pem: str) -> str:
     """Changes with the trust, the registry, the server certificate and the audit: each requires another pull."""
-    parts = trust_revision(trust, bundle_pem) + trust.audit + registry_revision + server_certificate_pem
+    parts = trust_revision(config, bundle_pem) + config.audit + registry_revision + server_certificate_pem
     return hashlib.sha256(parts.encode()).hexdigest()
 
 

@@ -1,12 +1,13 @@
 """Nodes: the trust that each node is given, and the command that installs it.
 
 Every node gets the authorities' certificates, the registry's name in its hosts file, our entries in its registries.yaml
-and the hosts.toml that K3s would render from them. No private key reaches a node. `scripts/trust.sh` installs all of it.
+and the hosts.toml that K3s would render from them. No private key reaches a node. `scripts/trust.sh` installs all of
+it.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ import pulumi
 from pulumi_command import remote
 
 from components.certificates.bundle import fingerprints
-from components.config.model import Node, Rollout
+from components.config.model import Node, Rollout, StackConfig
 from components.nodes import script
 from components.nodes.command import create_commands
 from components.nodes.files import CA_FILE, configs_entry, hosts_toml, mirrors_entry
@@ -25,32 +26,13 @@ Gap = Callable[[Collection[str], Collection[str]], str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trust:
-    """The registry that nodes trust; the same for every node."""
-
-    hostname: str
-    port: int
-    address: str
-    names: tuple[str, ...]
-    system_trust: bool
-    audit: str
-
-    @property
-    def endpoint(self) -> str:
-        """The registry as image names have it."""
-        return f"{self.hostname}:{self.port}"
-
-
-@dataclass(frozen=True, kw_only=True)
 class NodesArgs:
-    """The nodes, the trust that they get, and how they are reached."""
+    """The configuration, the trust bundle, and the key that opens the nodes."""
 
-    nodes: Sequence[Node]
-    trust: Trust
+    config: StackConfig
     bundle_pem: pulumi.Input[str]
     private_key: pulumi.Input[str] | None
     """The SSH client's key; None leaves the choice to the agent."""
-    rollout: Rollout
     gap: Gap
 
 
@@ -66,11 +48,11 @@ class Nodes(pulumi.ComponentResource):
         bundle_pem = pulumi.Output.from_input(args.bundle_pem)
         self.commands = create_commands(
             self,
-            args.nodes,
+            args.config.nodes,
             "trust",
-            rollout=args.rollout,
+            rollout=args.config.rollout,
             private_key=args.private_key,
-            stdin=lambda node: bundle_pem.apply(partial(stdin, node, args.rollout, args.trust)),
+            stdin=lambda node: bundle_pem.apply(partial(stdin, node, args.config)),
             undo=True,
             hooks=lambda node: gap_hook(node, args.gap),
         )
@@ -104,44 +86,43 @@ def told_fingerprints(inputs: Mapping[str, Any] | None) -> frozenset[str]:
     return frozenset((told or "").split())
 
 
-def stdin(node: Node, rollout: Rollout, trust: Trust, bundle_pem: str) -> str:
+def stdin(node: Node, config: StackConfig, bundle_pem: str) -> str:
     """The standard input of a node's shell."""
     # Leave defaults out: the state stores this string once per node.
     program, particular = script.TRUST, {}
-    if rollout is Rollout.SERIAL:
-        program, particular = script.TRUST_WITH_RESTART, {"rollout": rollout.value}
+    if config.rollout is Rollout.SERIAL:
+        program, particular = script.TRUST_WITH_RESTART, {"rollout": config.rollout.value}
     if node.role is not None:
         particular["role"] = node.role.value
-    return script.render(program, settings(node.name, trust, bundle_pem) | particular)
+    return script.render(program, settings(node.name, config, bundle_pem) | particular)
 
 
-def settings(node: str, trust: Trust, bundle_pem: str) -> dict[str, str]:
+def settings(node: str, config: StackConfig, bundle_pem: str) -> dict[str, str]:
     """Shell variables that `trust.sh` reads."""
-    return {"node": node, "audit": trust.audit, "trust_revision": trust_revision(trust, bundle_pem)} | _trusted(
-        trust, bundle_pem
-    )
+    own = {"node": node, "audit": config.audit, "trust_revision": trust_revision(config, bundle_pem)}
+    return own | _trusted(config, bundle_pem)
 
 
-def _trusted(trust: Trust, bundle_pem: str) -> dict[str, str]:
+def _trusted(config: StackConfig, bundle_pem: str) -> dict[str, str]:
     """The settings that decide what a node trusts: the same on every node."""
     return {
-        "hostname": trust.hostname,
-        "port": str(trust.port),
-        "address": trust.address,
-        "names": " ".join(trust.names),
-        "system_trust": "true" if trust.system_trust else "false",
+        "hostname": config.hostname,
+        "port": str(config.port),
+        "address": config.address,
+        "names": " ".join(config.names),
+        "system_trust": "true" if config.system_trust else "false",
         "ca_file": CA_FILE,
         "fingerprints": " ".join(fingerprints(bundle_pem)),
         "authorities": bundle_pem,
-        "mirrors_entry": mirrors_entry(trust.endpoint),
-        "configs_entry": configs_entry(trust.endpoint),
-        "hosts_toml": hosts_toml(trust.endpoint),
+        "mirrors_entry": mirrors_entry(config.endpoint),
+        "configs_entry": configs_entry(config.endpoint),
+        "hosts_toml": hosts_toml(config.endpoint),
     }
 
 
-def trust_revision(trust: Trust, bundle_pem: str) -> str:
+def trust_revision(config: StackConfig, bundle_pem: str) -> str:
     """Identifies what a node trusts: the same on every node, whenever it was last audited."""
-    return hashlib.sha256(json.dumps(_trusted(trust, bundle_pem), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(_trusted(config, bundle_pem), sort_keys=True).encode()).hexdigest()
 
 
 def reported_revision(stdout: str) -> str:

@@ -7,12 +7,15 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from components.config.model import StackConfig
+from components.config.parse import parse
 from components.nodes.script import TRUST, command, render
-from components.nodes.trust import Trust, settings
+from components.nodes.trust import settings
 from lab.machines import PI, Machine
 from lab.pki import host_key_line
 from lab.tests.waiting import wait_until
 from tests.authority import Authority, new_authority
+from tests.config.stack_configs import ED25519
 from tests.faults.gate import PORT, Gate
 from tests.faults.snapshot import Entry, inside, restore, snapshot
 from tests.faults.steps import OnStep, Step
@@ -97,17 +100,25 @@ class NodeUnderFault:
         machine.run(["update-ca-certificates", "--fresh"])
 
     @staticmethod
-    def trust(audit: str = "") -> Trust:
-        """The settings that the program sends to every node."""
-        names = (HOST, "registry")
-        return Trust(hostname=HOST, port=PORT_OF_REGISTRY, address=ADDRESS, names=names, system_trust=True, audit=audit)
+    def config(audit: str = "") -> StackConfig:
+        """A configuration whose node nothing reads: the tests reach the machine in other ways."""
+        return parse(
+            {
+                "hostname": HOST,
+                "aliases": ["registry"],
+                "ip": ADDRESS,
+                "port": PORT_OF_REGISTRY,
+                "nodes": {"cube01": {"host": "10.0.0.3", "hostKey": ED25519}},
+                "audit": audit,
+            }
+        )
 
     def text(self, state: str) -> str:
         """The input that brings the node to a state."""
         # Like the engine, a `remove` sends the settings of the last `apply`.
         trusted = self.authorities.get(state) or self.authorities["rotated"]
         bundle = "".join(authority.pem for authority in trusted)
-        return render(TRUST, settings(self.machine.name, self.trust(), bundle))
+        return render(TRUST, settings(self.machine.name, self.config(), bundle))
 
     @staticmethod
     def verb(state: str) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.config.model import Rollout
 from components.nodes import proof
 from components.nodes.proof import PullProofArgs
 from components.nodes.script import PROOF, render
@@ -34,12 +33,16 @@ class Puller:
 
     def proof(self, trusted: Sequence[Authority], audit: str) -> Outcome:
         """Run the pull proof on the node; a different `audit` gives a different image."""
-        trust = self.node.trust(audit)
         args = PullProofArgs(
-            nodes=(), trust=trust, service="docker-registry/registry-service", bundle_pem="",
-            server_certificate_pem="", private_key=None, rollout=Rollout.PARALLEL, trusted={}, registry=(),
+            config=self.node.config(audit),
+            service="docker-registry/registry-service",
+            bundle_pem="",
+            server_certificate_pem="",
+            private_key=None,
+            trusted={},
+            registry=(),
             registry_revision="",
-        )  # fmt: skip  # most of it is about resources
+        )
         bundle = "".join(authority.pem for authority in trusted)
         settings = proof.settings(self.node.machine.name, args, bundle, "")
         text = render(PROOF, settings, proof.constants() | {"wait_seconds": "1"})

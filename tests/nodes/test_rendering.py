@@ -1,19 +1,17 @@
 import tomllib
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 
-from components.config.registry import AccessMode
+from components.config.parse import parse
 from components.nodes import probe_image
 from components.nodes.files import CA_FILE, configs_entry, hosts_toml, mirrors_entry
 from components.nodes.proof import constants, proof_revision
-from components.nodes.trust import Trust, settings, trust_revision
-from components.registry.pod import affinity, strategy
-from components.registry.registry import http_secret
+from components.nodes.trust import settings, trust_revision
+from tests.config.stack_configs import SMALLEST
 
-TRUST = Trust(hostname="r.local", port=5000, address="10.0.0.2", names=("r.local", "r"), system_trust=True, audit="")
+CONFIG = parse(SMALLEST)
 
 
 def test_both_entries_name_host_and_port() -> None:
@@ -36,50 +34,37 @@ def test_hosts_toml_begins_with_the_header_that_makes_it_k3s_own() -> None:
 
 
 def test_the_trust_revision_is_the_same_on_every_node() -> None:
-    one, two = settings("cube01", TRUST, ""), settings("cube02", TRUST, "")
+    one, two = settings("cube01", CONFIG, ""), settings("cube02", CONFIG, "")
     assert one["node"] != two["node"]
-    assert one["trust_revision"] == two["trust_revision"] == trust_revision(TRUST, "")
+    assert one["trust_revision"] == two["trust_revision"] == trust_revision(CONFIG, "")
 
 
-@pytest.mark.parametrize("change", [{"hostname": "s.local"}, {"port": 1}, {"address": "10.0.0.9"}, {"names": ()}])
+@pytest.mark.parametrize("change", [{"hostname": "s.local"}, {"port": 1}, {"address": "10.0.0.9"}, {"aliases": ("r",)}])
 def test_another_trust_is_another_trust_revision(change: dict[str, Any]) -> None:
-    assert trust_revision(replace(TRUST, **change), "bundle") != trust_revision(TRUST, "bundle")
+    assert trust_revision(CONFIG.model_copy(update=change), "bundle") != trust_revision(CONFIG, "bundle")
 
 
 def test_an_audit_is_no_other_trust() -> None:
-    assert trust_revision(replace(TRUST, audit="x"), "bundle") == trust_revision(TRUST, "bundle")
+    assert trust_revision(CONFIG.model_copy(update={"audit": "x"}), "bundle") == trust_revision(CONFIG, "bundle")
 
 
 @pytest.mark.parametrize(("bundle", "certificate"), [("other", "certificate"), ("bundle", "other")])
 def test_another_bundle_or_certificate_requires_another_proof(bundle: str, certificate: str) -> None:
-    assert proof_revision(TRUST, "r", bundle, certificate) != proof_revision(TRUST, "r", "bundle", "certificate")
+    assert proof_revision(CONFIG, "r", bundle, certificate) != proof_revision(CONFIG, "r", "bundle", "certificate")
 
 
 def test_another_audit_requires_another_proof() -> None:
-    assert proof_revision(replace(TRUST, audit="x"), "r", "b", "c") != proof_revision(TRUST, "r", "b", "c")
+    assert proof_revision(CONFIG.model_copy(update={"audit": "x"}), "r", "b", "c") != proof_revision(
+        CONFIG, "r", "b", "c"
+    )
 
 
 def test_another_registry_requires_another_proof() -> None:
-    assert proof_revision(TRUST, "r", "b", "c") != proof_revision(TRUST, "other", "b", "c")
+    assert proof_revision(CONFIG, "r", "b", "c") != proof_revision(CONFIG, "other", "b", "c")
 
 
 def test_a_node_completes_the_index_with_the_revision() -> None:
-    wanted = proof_revision(TRUST, "registry", "bundle", "certificate")
+    wanted = proof_revision(CONFIG, "registry", "bundle", "certificate")
     index = constants()["index"]
     assert index.count("@") == 1
     assert index.replace("@", wanted).encode() == probe_image.build(wanted).index.content
-
-
-def test_the_http_secret_is_stable_and_is_not_the_key() -> None:
-    assert http_secret("key") == http_secret("key")
-    assert "key" not in http_secret("key")
-
-
-def test_only_a_claim_for_one_pod_is_rolled_out_with_a_gap() -> None:
-    assert strategy(AccessMode.READ_WRITE_ONCE_POD).type == "Recreate"
-    assert strategy(AccessMode.READ_WRITE_ONCE).type == "RollingUpdate"
-
-
-def test_only_a_claim_of_one_node_ties_pods_to_each_other() -> None:
-    assert affinity(AccessMode.READ_WRITE_ONCE) is not None
-    assert affinity(AccessMode.READ_WRITE_MANY) is None

@@ -1,18 +1,16 @@
 """What a node must trust while the registry's certificate changes: told by the fingerprints in its own text."""
 
-from components.config.model import Rollout
 from components.config.parse import parse
-from components.nodes.trust import Trust, stdin, told_fingerprints
+from components.nodes.trust import stdin, told_fingerprints
 from tests.authority import new_authority
 
-TRUST = Trust(hostname="r.local", port=5000, address="10.0.0.2", names=("r.local", "r"), system_trust=True, audit="")
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9vzGeAGyDClVeJUe+UJ7C8zs5ip6h6jVzyj9/dcx4R"
 CONFIG = {"hostname": "r.local", "ip": "10.0.0.2", "nodes": {"cube01": {"host": "10.0.0.3", "hostKey": HOST_KEY}}}
 
 
 def told(*pems: str) -> dict[str, str]:
-    [node] = parse(CONFIG).nodes
-    return {"stdin": stdin(node, Rollout.PARALLEL, TRUST, "".join(pems))}
+    config = parse(CONFIG)
+    return {"stdin": stdin(config.nodes[0], config, "".join(pems))}
 
 
 def test_the_fingerprints_of_every_authority_are_found_in_a_nodes_text() -> None:

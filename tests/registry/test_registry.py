@@ -1,0 +1,18 @@
+from components.config.registry import AccessMode
+from components.registry.pod import affinity, strategy
+from components.registry.registry import http_secret
+
+
+def test_the_http_secret_is_stable_and_is_not_the_key() -> None:
+    assert http_secret("key") == http_secret("key")
+    assert "key" not in http_secret("key")
+
+
+def test_only_a_claim_for_one_pod_is_rolled_out_with_a_gap() -> None:
+    assert strategy(AccessMode.READ_WRITE_ONCE_POD).type == "Recreate"
+    assert strategy(AccessMode.READ_WRITE_ONCE).type == "RollingUpdate"
+
+
+def test_only_a_claim_of_one_node_ties_pods_to_each_other() -> None:
+    assert affinity(AccessMode.READ_WRITE_ONCE) is not None
+    assert affinity(AccessMode.READ_WRITE_MANY) is None
