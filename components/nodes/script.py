@@ -1,7 +1,6 @@
 """A script for a node: how its settings and its program travel there on one standard input."""
 
 import base64
-import gzip
 import re
 import shlex
 from collections.abc import Mapping
@@ -10,6 +9,8 @@ from functools import cache
 from importlib import resources
 from pathlib import PurePath
 from typing import Final
+
+from zopfli import gzip  # type: ignore[import-untyped]  # it has no types
 
 _SETTING_NAME: Final = re.compile(r"[a-z][a-z_]*")
 
@@ -109,5 +110,6 @@ def _stripped(text: str) -> str:
 @cache
 def _packed(script: Script, constants: str) -> str:
     text = constants + _stripped(script.source())
-    # mtime=0: the same script must give the same string, or every preview shows a change.
-    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
+    # Zopfli needs no time stamp and is one implementation: the same script gives the same string on every computer, or
+    # previews would show a change. A node needs only gzip to read it.
+    return base64.b64encode(gzip.compress(text.encode())).decode()
