@@ -103,7 +103,7 @@ remove() {
 remove_files() {
 	remove_former_hosts_toml
 	remove_hosts_toml "$endpoint"
-	remove_directory "$root$certs"
+	remove_certs
 	remove_registries
 	each_hosts_file write_hosts
 	update_store
