@@ -12,6 +12,18 @@ from typing import Final
 
 from zopfli import gzip  # type: ignore[import-untyped]  # it has no types
 
+NO_SUDO: Final = "sudo -n does not work here"
+"""What a command says where it may not become root, whatever sudo itself says. The command line does not contain it."""
+_AS_ROOT: Final = (
+    "sh -c '"
+    'test "$(id -u)" = 0 && exec sh -s -- "$0"; '
+    'said=$(sudo -n sh -s -- "$0" 2>&1 </dev/null) && exec sudo -n sh -s -- "$0"; '
+    'set -- "sudo -n"; '
+    'echo "$1 does not work here: $said" >&2; '
+    "exit 1'"
+)
+"""Runs standard input as root. Every login shell reads it alike: one word in single quotes, without `!`, backslash and
+line break. Sudo is tried with the very command that a policy has to allow."""
 _SETTING_NAME: Final = re.compile(r"[a-z][a-z_]*")
 
 
@@ -58,7 +70,7 @@ PROOF: Final = Script((*_SHARED, "kubectl.sh", "diagnosis.sh", "proof.sh"))
 
 def command(action: str) -> str:
     """The command line that runs a rendered script: constant, since a failure prints it."""
-    return f"sudo -n sh -s -- {action}"
+    return f"{_AS_ROOT} {action}"
 
 
 def render(script: Script, settings: Mapping[str, str], constants: Mapping[str, str] | None = None) -> str:

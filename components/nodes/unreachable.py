@@ -10,6 +10,7 @@ from typing import Final
 import pulumi
 
 from components.config.model import Node
+from components.nodes import script
 
 _SCAN_SECONDS: Final = 5
 
@@ -38,6 +39,8 @@ def explain(node: Node, error: str, *, offered: str) -> str | None:
         offered: the host key line that the server offers; empty if it is unknown.
 
     """
+    if f"\nnode {node.name}: " in error:
+        return None
     for parts, sentence in _MEANINGS.items():
         if any(part in error for part in parts):
             template = _NEVER_CONFIGURED if node.offline else sentence
@@ -69,8 +72,9 @@ _MEANINGS: Final = {
         "{where}: found no answer; switch the node on, correct {key}.host, or set {key}.offline to true to skip the "
         "node until it is back"
     ),
-    ("sudo: a password is required", "sudo: not found", "sudo: command not found"): (
-        "{where}: `sudo -n` does not work there; install sudo and allow that user to run `sh` without a password"
+    (script.NO_SUDO, "\nsudo: ", "sudo: a password is required", "sudo: not found", "sudo: command not found"): (
+        "{where}: `sudo -n` does not work there; install sudo and allow that user to run `sh` without a password, or "
+        "log in as root"
     ),
 }
 """Parts of errors of the provider or of the login shell, and the sentence for each group of them."""
