@@ -42,13 +42,19 @@ class Script:
         return "\n".join(_as_shell(part, (folder / part).read_text(encoding="utf-8")) for part in self.parts)
 
 
-_SHARED: Final = ("session.sh", "running.sh")
+_SHARED: Final = (
+    "session.sh",
+    "kubectl.sh",
+    "k3s_words.awk",
+    "k3s_settings.awk",
+    "config_path.awk",
+    "running.sh",
+    "k3s.sh",
+)
 _TRUST: Final = (
     *_SHARED,
     "lock.sh",
-    "k3s_words.awk",
-    "config_path.awk",
-    "k3s.sh",
+    "k3s_checks.sh",
     "files.sh",
     "certificate.awk",
     "in_bundle.awk",
@@ -64,8 +70,8 @@ _TRUST: Final = (
     "containerd.sh",
 )
 TRUST: Final = Script((*_TRUST, "trust.sh"))
-TRUST_WITH_RESTART: Final = Script((*_TRUST, "kubectl.sh", "restart.sh", "trust.sh"))
-PROOF: Final = Script((*_SHARED, "kubectl.sh", "diagnosis.sh", "proof.sh"))
+TRUST_WITH_RESTART: Final = Script((*_TRUST, "restart.sh", "trust.sh"))
+PROOF: Final = Script((*_SHARED, "diagnosis.sh", "proof.sh"))
 
 
 def command(action: str) -> str:

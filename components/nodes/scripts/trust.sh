@@ -10,6 +10,7 @@
 # this one.
 find_files() {
 	find_k3s
+	follow_running_k3s
 	what='' ca=$root$ca_file journal=$root$ca_file.restart restart=''
 	toml=$root$certs/$endpoint/hosts.toml
 	owners=$root/etc/rancher/k3s/k3s-registry-nodes
