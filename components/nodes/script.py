@@ -15,11 +15,11 @@ from zopfli import gzip  # type: ignore[import-untyped]  # it has no types
 NO_SUDO: Final = "sudo -n does not work here"
 """What a command says where it may not become root, whatever sudo itself says. The command line does not contain it."""
 _AS_ROOT: Final = (
-    "sh -c '"
-    'test "$(id -u)" = 0 && exec sh -s -- "$0"; '
-    'said=$(sudo -n sh -s -- "$0" 2>&1 </dev/null) && exec sudo -n sh -s -- "$0"; '
-    'set -- "sudo -n"; '
-    'echo "$1 does not work here: $said" >&2; '
+    "sh -c 'set -f; "
+    "test $(id -u) = 0 && exec sh -s -- $0; "
+    "said=$(sudo -n sh -s -- $0 2>&1 </dev/null) && exec sudo -n sh -s -- $0; "
+    "set -- sudo; "
+    "echo $1 -n does not work here: $said >&2; "
     "exit 1'"
 )
 """Runs standard input as root. Every login shell reads it alike: one word in single quotes, without `!`, backslash and

@@ -85,7 +85,7 @@ def explained(done: subprocess.CompletedProcess[str], node: Node = NODE) -> str 
 def test_whatever_sudo_says_it_is_one_sentence(tmp_path: Path, said: str) -> None:
     done = as_user(tmp_path, 1000, f'printf "%s\\n" "{said}" >&2; exit 1')
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"{NO_SUDO}: {said}\n"
+    assert done.stderr == f"{NO_SUDO}: {' '.join(said.split())}\n"
     assert "`sudo -n` does not work there" in (explained(done) or "")
 
 

@@ -61,7 +61,7 @@ def test_the_command_line_holds_no_data() -> None:
 def test_every_login_shell_reads_the_command_line_alike() -> None:
     start, quoted, end = command("apply").split("'")
     assert (start, end) == ("sh -c ", " apply")
-    assert not set(quoted) & set("!\\\n")
+    assert not set(quoted) & set('!"\\\n')
 
 
 def test_the_command_line_does_not_contain_the_words_by_which_a_failure_is_recognised() -> None:
