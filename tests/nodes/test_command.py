@@ -155,6 +155,14 @@ def test_an_offline_node_proves_nothing_and_is_not_among_the_verified(build: Bui
     assert recording.outputs["verifiedNodes"] == ["control01", "cube01"]
 
 
+def test_objects_that_are_created_anew_are_proved_anew(build: Build, config: dict[str, Any]) -> None:
+    def asked(life: int) -> str:
+        return str(inputs(build(config, life=life).by_name["cube01-proof"])["stdin"])
+
+    assert asked(1) == asked(1)
+    assert asked(1) != asked(2)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
