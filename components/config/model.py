@@ -17,7 +17,19 @@ from components.config import rules
 from components.config.certificates import CertificateSettings
 from components.config.problem import Problem, repetitions, shown
 from components.config.registry import LoadBalancer, RegistrySettings
-from components.config.types import Boolean, Host, HostKey, Integer, Model, NodeName, Note, Port, User, refusal
+from components.config.types import (
+    Boolean,
+    Host,
+    HostKey,
+    Integer,
+    Model,
+    NodeName,
+    Note,
+    Port,
+    PrivateKey,
+    User,
+    refusal,
+)
 
 _HOST_KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9vzGeAGyDClVeJUe+UJ7C8zs5ip6h6jVzyj9/dcx4R"
 
@@ -137,9 +149,9 @@ class StackConfig(RegistrySettings):
         json_schema_extra={"propertyNames": {"pattern": f"^{rules.DNS_NAME}$"}},
     )
     ssh: Ssh = Field(default_factory=Ssh, description="How nodes are reached.", examples=[{"user": "pi"}])
-    ssh_private_key: SecretStr = Field(
+    ssh_private_key: PrivateKey = Field(
         default=SecretStr(""),
-        description="The SSH client's private key; without it the SSH agent is asked.",
+        description="The SSH client's private key, without a passphrase; without the key the SSH agent is asked.",
         examples=["`pulumi config set --secret sshPrivateKey < ~/.ssh/id_ed25519`"],
     )
     certificate_settings: CertificateSettings = Field(

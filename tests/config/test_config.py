@@ -1,6 +1,14 @@
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from components.config.parse import ConfigError, parse
 from components.config.source import decode
@@ -95,7 +103,19 @@ def test_the_error_says_that_nothing_was_contacted() -> None:
         ("ssh.user", "root; reboot", "login name"),
         ("ssh.dialTries", 0, "from 1 to 20"),
         ("namespace", "docker_registry", "lower-case"),
+        ("ssh.user", "-oProxyCommand=x", "login name"),
+        ("ssh.user", "$(reboot)", "login name"),
+        ("ssh.user", "root:secret", "login name"),
+        ("ssh.user", "a\u200bb", "login name"),
+        ("nodes.cube01.user", "x" * 129, "login name"),
         ("storage.size", "15 GB", "quantity"),
+        ("storage.size", "0", "quantity"),
+        ("storage.size", "0.0Ti", "quantity"),
+        ("storage.size", "1.5.1Ti", "quantity"),
+        ("storage.size", ".", "quantity"),
+        ("storage.size", "15TiB", "quantity"),
+        ("storage.size", "-1Ti", "quantity"),
+        ("storage.size", "15m", "quantity"),
         ("storage.clas", "longhorn", "not a key"),
         ("image", "registry 3", "image reference"),
         ("loadBalancer", "haproxy", "metallb, servicelb, none"),
@@ -121,6 +141,8 @@ def test_a_wrong_value_is_refused_with_its_rule(path: str, value: Any, rule: str
 @pytest.mark.parametrize(
     ("path", "value"),
     [
+        *(("ssh.user", name) for name in ("john.doe", "CORP\\jdoe", "Admin", "me@corp.local", "müller", "pi$", "_x")),
+        *(("storage.size", size) for size in ("15Gi", "1.5Ti", "0.5Ti", ".5Ti", "1.", "15e9", "15E9", "1.5E", "1000")),
         ("ip", "fd00::202"),
         ("hostname", "registry"),
         ("image", "registry:2"),
@@ -173,6 +195,18 @@ def test_a_secret_key_in_plain_text_is_refused_and_not_shown() -> None:
 
 def test_an_encrypted_key_is_taken() -> None:
     assert parse(with_value("sshPrivateKey", "very secret words"), encrypted=["sshPrivateKey"])
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.OpenSSH, PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8])
+def test_a_private_key_with_a_passphrase_is_refused_and_not_shown(form: PrivateFormat) -> None:
+    def pem(encryption: KeySerializationEncryption) -> str:
+        return generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, form, encryption).decode()
+
+    key = pem(BestAvailableEncryption(b"secret"))
+    [problem] = problems(with_value("sshPrivateKey", key), encrypted=["sshPrivateKey"])
+    assert problem.startswith("sshPrivateKey: found a value that is not shown; it must have no passphrase")
+    assert key[40:60] not in problem
+    assert parse(with_value("sshPrivateKey", pem(NoEncryption())), encrypted=["sshPrivateKey"])
 
 
 def test_a_long_value_is_cut_in_the_error() -> None:
