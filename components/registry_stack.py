@@ -41,8 +41,8 @@ class RegistryStack(pulumi.ComponentResource):
             f"{name}-certificates",
             CertificatesArgs(
                 hostname=config.hostname,
-                dns_names=(*config.names, *service_names(config.namespace)),
-                address=config.address,
+                dns_names=(*config.names, *service_names(config.namespace), *config.certificate_settings.dns_names),
+                addresses=(config.address, *config.certificate_settings.addresses),
                 plan=config.certificates,
                 external_key_pem=args.external_authority_key,
             ),

@@ -230,7 +230,19 @@ class StackConfig(RegistrySettings):
                 reads=("hostname",),
             )
         yield from self._shared_addresses()
+        yield from self._second_addresses()
         yield from self.certificate_settings.conflicts(self.ca_certificate, self.ca_private_key.get_secret_value())
+
+    def _second_addresses(self) -> Iterator[Problem]:
+        for name in self.service.annotations:
+            if self.load_balancer is LoadBalancer.METALLB and name.lower().endswith("/loadbalancerips"):
+                yield Problem(
+                    key="service.annotations",
+                    found=f"found {shown(name)}",
+                    rule="the address comes from ip alone: MetalLB refuses a Service that asks for it twice",
+                    example="{metallb.io/allow-shared-ip: registry}",
+                    reads=("loadBalancer",),
+                )
 
     def _shared_addresses(self) -> Iterator[Problem]:
         owners: dict[tuple[str, int], str] = {}

@@ -19,6 +19,7 @@ IMAGE: Final = (
     r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
     r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?"
 )
+ANNOTATION: Final = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 DNS_NAME_CHARACTERS: Final = 253
 NOTE_CHARACTERS: Final = 100
 GENERATION_CHARACTERS: Final = 40
@@ -63,6 +64,24 @@ def registry_name(value: str) -> str | None:
     return None
 
 
+def certificate_name(value: str) -> str | None:
+    """A name or an address that the certificate alone contains; a wildcard stands for one label."""
+    if is_address(value):
+        return _WITHOUT_ZONE if "%" in value else None
+    name = value.removeprefix("*.")
+    if dns_name(name) is None and not name.rpartition(".")[2].isdigit():
+        return None
+    return "it must be a DNS name in lower case, which may begin with *., or an IP address"
+
+
+def annotation(value: str) -> str | None:
+    """The name of an annotation, as Kubernetes requires it."""
+    prefix, slash, name = value.rpartition("/")
+    if (not slash or dns_name(prefix) is None) and re.fullmatch(ANNOTATION, name):
+        return None
+    return "it must be an annotation's name, such as metallb.io/allow-shared-ip"
+
+
 def address(value: str) -> str | None:
     """An IPv4 or IPv6 address that another machine can reach."""
     try:
@@ -74,6 +93,15 @@ def address(value: str) -> str | None:
     if parsed.is_unspecified or parsed.is_loopback or parsed.is_multicast or parsed.is_link_local:
         return "it must be an address that other machines reach: not loopback, link-local, multicast or unspecified"
     return None
+
+
+def is_address(value: str) -> bool:
+    """Whether it is an IP address rather than a name."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
 
 
 def canonical(value: str) -> str:

@@ -66,6 +66,8 @@ RegistryName: TypeAlias = Annotated[str, _follows(rules.registry_name), _DNS_NAM
 DnsName: TypeAlias = Annotated[str, _follows(rules.dns_name), _DNS_NAME]
 NodeName: TypeAlias = Annotated[str, _follows(rules.dns_name)]
 Label: TypeAlias = Annotated[str, _follows(rules.label), _string(rules.LABEL)]
+CertificateName: TypeAlias = Annotated[str, _follows(rules.certificate_name), AfterValidator(rules.canonical)]
+AnnotationName: TypeAlias = Annotated[str, _follows(rules.annotation)]
 Generation: TypeAlias = Annotated[
     str, _follows(rules.generation), _string(rules.LABEL, maxLength=rules.GENERATION_CHARACTERS)
 ]

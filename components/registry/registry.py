@@ -114,7 +114,9 @@ class Registry(pulumi.ComponentResource):
         self.service = kubernetes.core.v1.Service(
             f"{name}-service",
             # Awaiting the Service would take ten seconds and show less than the pull proof does.
-            metadata=_metadata(settings.namespace, SERVICE_NAME, {"pulumi.com/skipAwait": "true"}),
+            metadata=_metadata(
+                settings.namespace, SERVICE_NAME, {**settings.service.annotations, "pulumi.com/skipAwait": "true"}
+            ),
             spec=service(settings),
             opts=delete_first(self, namespace),
         )
@@ -148,7 +150,11 @@ def registry_revision(settings: RegistrySettings, uids: Sequence[str | None]) ->
     """
     storage = settings.storage
     workload = [settings.namespace, settings.image, storage.claim_name, storage.class_name, storage.access_mode.value]
-    place = [settings.load_balancer.value, sorted(settings.node_selector.items())]
+    place = [
+        settings.load_balancer.value,
+        sorted(settings.node_selector.items()),
+        sorted(settings.service.annotations.items()),
+    ]
     return hashlib.sha256(json.dumps([workload, place, list(uids)]).encode()).hexdigest()
 
 
@@ -194,5 +200,5 @@ def _metadata(
     namespace: str, name: str, annotations: Mapping[str, str] | None = None
 ) -> kubernetes.meta.v1.ObjectMetaArgs:
     return kubernetes.meta.v1.ObjectMetaArgs(
-        name=name, namespace=namespace, labels=LABELS, annotations={**_OVERWRITE_MANUAL_CHANGES, **(annotations or {})}
+        name=name, namespace=namespace, labels=LABELS, annotations={**(annotations or {}), **_OVERWRITE_MANUAL_CHANGES}
     )

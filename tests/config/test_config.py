@@ -129,6 +129,16 @@ def test_the_error_says_that_nothing_was_contacted() -> None:
         ("certificates.external", "two", "one of certificates.authorities"),
         ("caCertificate", "x", "which of the authorities"),
         ("certificates.protect", "yes", "true or false"),
+        ("certificates.names", ["*"], "DNS name"),
+        ("certificates.names", ["a.*.local"], "DNS name"),
+        ("certificates.names", ["192.168.0.300"], "IP address"),
+        ("certificates.names", ["a.local", "a.local"], "only once"),
+        ("certificates.names", ["fd00::1", "FD00:0::1"], "only once"),
+        ("service.annotations", {"metallb.io/allow shared": "x"}, "annotation's name"),
+        ("service.annotations", {"Metallb.io/x": "x"}, "annotation's name"),
+        ("service.annotations", {"/x": "x"}, "annotation's name"),
+        ("service.annotations", {"metallb.io/x": 1}, "must be a string"),
+        ("service.annotations", {"metallb.universe.tf/loadBalancerIPs": "10.0.0.1"}, "comes from ip alone"),
         ("nodeSelector.node-type", 1, "must be a string"),
         ("unknown", "x", "not a key"),
     ],
@@ -143,6 +153,12 @@ def test_a_wrong_value_is_refused_with_its_rule(path: str, value: Any, rule: str
     [
         *(("ssh.user", name) for name in ("john.doe", "CORP\\jdoe", "Admin", "me@corp.local", "müller", "pi$", "_x")),
         *(("storage.size", size) for size in ("15Gi", "1.5Ti", "0.5Ti", ".5Ti", "1.", "15e9", "15E9", "1.5E", "1000")),
+        ("certificates.names", ["*.cube.local", "192.168.0.203", "fd00::203", "registry.cube.local"]),
+        ("certificates.names", []),
+        (
+            "service.annotations",
+            {"metallb.io/allow-shared-ip": "key", "lbipam.cilium.io/x": "x", "plain": ""},
+        ),
         ("ip", "fd00::202"),
         ("hostname", "registry"),
         ("image", "registry:2"),
@@ -178,6 +194,20 @@ def test_the_endpoint_is_host_and_port() -> None:
 
 def test_the_names_are_the_host_name_and_then_the_aliases() -> None:
     assert parse(with_value("aliases", ["registry"])).names == ("registry.cube.local", "registry")
+
+
+def test_further_names_and_addresses_are_in_the_certificate_alone() -> None:
+    config = parse(with_value("certificates.names", ["*.cube.local", "FD00:0::203"]))
+    assert config.names == ("registry.cube.local",)
+    assert config.certificate_settings.dns_names == ("*.cube.local",)
+    assert config.certificate_settings.addresses == ("fd00::203",)
+    assert parse(SMALLEST).certificate_settings.names == ()
+
+
+def test_a_load_balancer_that_is_not_metallb_may_be_asked_by_an_annotation() -> None:
+    values = with_value("service.annotations", {"kube-vip.io/loadbalancerIPs": "192.168.0.202"})
+    assert parse({**values, "loadBalancer": "none"}).service.annotations
+    assert parse(SMALLEST).service.annotations == {}
 
 
 def test_a_nodes_own_ssh_settings_win_over_the_stacks() -> None:

@@ -171,6 +171,7 @@ def test_objects_that_are_created_anew_are_proved_anew(build: Build, config: dic
         ("loadBalancer", "servicelb"),
         ("nodeSelector", {"disk": "ssd"}),
         ("storage", {"claimName": "images"}),
+        ("service", {"annotations": {"metallb.io/allow-shared-ip": "key"}}),
     ],
 )
 def test_another_registry_is_proved_anew(build: Build, config: dict[str, Any], key: str, value: Any) -> None:
