@@ -48,6 +48,18 @@ class Role(StrEnum):
     AGENT = "agent"
 
 
+class Proxy(Model):
+    """The jump host: a machine through which nodes are reached."""
+
+    host: Host = Field(description="The address or DNS name at which its SSH server answers.", examples=["203.0.113.7"])
+    host_key: HostKey = Field(
+        description="Its SSH server's public key, pinned as a node's is.",
+        examples=[_HOST_KEY],
+    )
+    user: User = Field(default="root", description="The login name there.", examples=["jump"])
+    port: Port = Field(default=22, description="The port of its SSH server.", examples=[22])
+
+
 class Ssh(Model):
     """How a node is reached."""
 
@@ -66,6 +78,11 @@ class Ssh(Model):
         default=2,
         description="How many attempts to connect are made.",
         examples=[2],
+    )
+    proxy: Proxy | None = Field(
+        default=None,
+        description="The jump host through which every node is reached, with the same key or agent.",
+        examples=[{"host": "203.0.113.7", "hostKey": _HOST_KEY, "user": "jump"}],
     )
 
 

@@ -44,11 +44,21 @@ def explain(node: Node, error: str, *, offered: str) -> str | None:
     template, reason = _NEVER_CONFIGURED, ""
     if not node.offline:
         template, reason = _meaning(error)
+    where, key = f"node {node.name} ({node.ssh.user}@{node.host}, port {node.ssh.port})", f"nodes.{node.name}"
+    reached, proxy = f"ssh {node.ssh.user}@{node.host} -p {node.ssh.port}", node.ssh.proxy
+    if proxy is not None:
+        jump = f"jump host {proxy.user}@{proxy.host}, port {proxy.port}"
+        where = f"{where[:-1]}, through {jump})"
+        reached += f" -J {proxy.user}@{proxy.host}:{proxy.port}"
+        # Only the jump host is dialled from here.
+        if _DIAL.search(error) is not None and template is not _NEVER_CONFIGURED:
+            template, key = _NO_JUMP_HOST, "ssh.proxy"
+            reason = _shown(error)
     return template.format(
-        where=f"node {node.name} ({node.ssh.user}@{node.host}, port {node.ssh.port})",
-        key=f"nodes.{node.name}",
+        where=where,
+        key=key,
         host=node.host,
-        port=node.ssh.port,
+        reached=reached,
         user=node.ssh.user,
         pinned=fingerprint(node.host_key),
         shown=fingerprint(offered) if offered else "another key",
@@ -90,6 +100,7 @@ def _compiled(meanings: dict[str, str]) -> dict[re.Pattern[str], str]:
 
 
 _SHOWN_CHARACTERS: Final = 200
+_DIAL: Final = re.compile(r"^(?:after \d+ failed attempts: )?dial tcp")
 _ENDED: Final = re.compile(
     r"Process exited with status (?P<status>\d+)(?: from signal (?P<signal>\w+))?"
     r"(?:: running \"(?:[^\"\\]|\\.)*\")?:?\s*(?P<output>.*)",
@@ -145,6 +156,10 @@ _MEANINGS: Final = _compiled(
             "true to skip the node until it is back; if nothing else is reached either, look at this computer's own "
             "network"
         ),
+        r"rejected: connect failed.*|rejected: (.*open failed.*)": (
+            "{where}: the jump host opens no connection to the node ({reason}); switch the node on, correct "
+            "{key}.host and {key}.port, or allow it in the jump host's sshd_config (AllowTcpForwarding)"
+        ),
         r"rejected: (.*)": (
             "{where}: the SSH server lets us in but opens no session ({reason}); look at its sshd_config "
             "(MaxSessions, ForceCommand) and its log (`journalctl -u ssh -u sshd`)"
@@ -180,17 +195,21 @@ _ENDINGS: Final = _compiled(
     }
 )
 """Output of a command in which our script did not begin."""
+_NO_JUMP_HOST: Final = (
+    "{where}: the jump host does not answer ({reason}), the node was not asked; start sshd there, or correct "
+    "{key}.host and {key}.port"
+)
 _KILLED: Final = (
     "{where}: the command was ended there by signal {reason}; each file there is wholly old or new; look at the "
     "node's memory and log (`journalctl -k`), and run `pulumi up` again"
 )
 _NO_SHELL: Final = (
     "{where}: the login shell did not run our command, it ended with {reason}; log in by hand, and see that this "
-    "prints only ok: `ssh {user}@{host} -p {port} \"sh -c 'echo ok'\"`; give that user a POSIX shell (`chsh -s "
+    "prints only ok: `{reached} \"sh -c 'echo ok'\"`; give that user a POSIX shell (`chsh -s "
     "/bin/sh {user}`), or set {key}.user to another one"
 )
 _OTHERWISE: Final = (
-    "{where}: the command could not be run there: {reason}; try `ssh {user}@{host} -p {port}` by hand, correct "
+    "{where}: the command could not be run there: {reason}; try `{reached}` by hand, correct "
     "{key}, or set {key}.offline to true to skip the node"
 )
 
@@ -204,7 +223,7 @@ def fingerprint(host_key: str) -> str:
 def offered_host_key(node: Node) -> str:
     """The host key line of the pinned type that the server offers now; empty if it cannot be found out."""
     scanner = shutil.which("ssh-keyscan")
-    if scanner is None:
+    if scanner is None or node.ssh.proxy is not None:
         return ""
     kind = "ed25519" if node.host_key.startswith("ssh-ed25519") else "ecdsa"
     command = [scanner, "-T", str(_SCAN_SECONDS), "-t", kind, "-p", str(node.ssh.port), node.host]

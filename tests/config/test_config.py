@@ -102,6 +102,10 @@ def test_the_error_says_that_nothing_was_contacted() -> None:
         ("nodes.Cube02", {"host": "192.168.0.12", "hostKey": ED25519}, "DNS name"),
         ("ssh.user", "root; reboot", "login name"),
         ("ssh.dialTries", 0, "from 1 to 20"),
+        ("ssh.proxy", {"host": "10.0.0.9"}, "ssh.proxy.hostKey: is missing"),
+        ("ssh.proxy", {"hostKey": ED25519}, "ssh.proxy.host: is missing"),
+        ("ssh.proxy", {"host": "10.0.0.9", "hostKey": RSA}, "SHA-1"),
+        ("ssh.proxy", "10.0.0.9", "must be a mapping"),
         ("namespace", "docker_registry", "lower-case"),
         ("ssh.user", "-oProxyCommand=x", "login name"),
         ("ssh.user", "$(reboot)", "login name"),
@@ -155,6 +159,7 @@ def test_a_wrong_value_is_refused_with_its_rule(path: str, value: Any, rule: str
         *(("storage.size", size) for size in ("15Gi", "1.5Ti", "0.5Ti", ".5Ti", "1.", "15e9", "15E9", "1.5E", "1000")),
         ("certificates.names", ["*.cube.local", "192.168.0.203", "fd00::203", "registry.cube.local"]),
         ("certificates.names", []),
+        ("ssh.proxy", {"host": "jump.example", "hostKey": ED25519, "user": "john.doe", "port": 2222}),
         (
             "service.annotations",
             {"metallb.io/allow-shared-ip": "key", "lbipam.cilium.io/x": "x", "plain": ""},
@@ -215,6 +220,15 @@ def test_a_nodes_own_ssh_settings_win_over_the_stacks() -> None:
     values["nodes"]["cube02"] = {"host": "192.168.0.12", "hostKey": ED25519, "user": "root"}
     first, second = parse(values).nodes
     assert (first.ssh.user, second.ssh.user, second.ssh.port) == ("pi", "root", 2222)
+
+
+def test_every_node_is_reached_through_the_jump_host_if_there_is_one() -> None:
+    assert parse(SMALLEST).nodes[0].ssh.proxy is None
+    values = with_value("ssh.proxy", {"host": "JUMP.example", "hostKey": ED25519})
+    values["nodes"]["cube01"]["user"] = "pi"
+    proxy = parse(values).nodes[0].ssh.proxy
+    assert proxy is not None
+    assert (proxy.host, proxy.user, proxy.port) == ("jump.example", "root", 22)
 
 
 def test_a_secret_key_in_plain_text_is_refused_and_not_shown() -> None:

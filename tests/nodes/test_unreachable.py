@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.config.model import Node, Ssh
+from components.config.model import Node, Proxy, Ssh
 from components.nodes.unreachable import explain, fingerprint
 
 PINNED = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9vzGeAGyDClVeJUe+UJ7C8zs5ip6h6jVzyj9/dcx4R"
@@ -57,7 +57,8 @@ def ended(output: str, status: str = "1") -> str:
         ("failed to parse private key: asn1: structure error", "config set --secret sshPrivateKey"),
         ("ssh: this private key is passphrase protected", "ssh-keygen -p"),
         ("failed to parse host key: ssh: no key found", "ssh-keyscan"),
-        ("ssh: rejected: administratively prohibited (open failed)", "sshd_config"),
+        ("ssh: rejected: resource shortage", "MaxSessions"),
+        ("ssh: rejected: unknown channel type (unsupported channel type)", "sshd_config"),
         ("wait: remote command exited without exit status or exit signal", "run `pulumi up` again"),
         (ended("", "137 from signal KILL"), "signal KILL"),
         (ended("sudo: a password is required"), "`sudo -n` does not work there"),
@@ -87,6 +88,26 @@ def test_no_failure_is_without_a_sentence(how_far: str, reason: str) -> None:
     assert sentence is not None
     assert sentence.startswith("node cube01 (pi@10.0.0.2, port 22): ")
     assert re.search("; |: ", sentence.partition("22): ")[2])
+
+
+@pytest.mark.parametrize(
+    ("error", "parts"),
+    [
+        (f"{AFTER}dial tcp 203.0.113.7:22: connect: connection refused", ["ssh.proxy.host", "node was not asked"]),
+        (f"{AFTER}dial tcp: lookup jump: no such host", ["ssh.proxy.host", "lookup jump"]),
+        (f"{AFTER}ssh: rejected: connect failed (Connection refused)", ["nodes.cube01.port", "AllowTcpForwarding"]),
+        ("ssh: rejected: administratively prohibited (open failed)", ["nodes.cube01.host", "AllowTcpForwarding"]),
+        (f"{HANDSHAKE}EOF", ["MaxStartups"]),
+        ("something else", ["`ssh pi@10.0.0.2 -p 22 -J me@203.0.113.7:22`"]),
+    ],
+)
+def test_a_failure_on_the_way_through_a_jump_host_names_it(error: str, parts: list[str]) -> None:
+    proxy = Proxy(host="203.0.113.7", host_key=OFFERED, user="me")
+    node = replace(NODE, ssh=NODE.ssh.model_copy(update={"proxy": proxy}))
+    sentence = explain(node, error, offered="") or ""
+    assert sentence.startswith("node cube01 (pi@10.0.0.2, port 22, through jump host me@203.0.113.7, port 22): ")
+    for part in parts:
+        assert part in sentence
 
 
 @given(st.text())
