@@ -15,6 +15,7 @@ IMAGE: Final = (
     r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
     r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?"
 )
+NODE_LABEL: Final = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 DNS_NAME_CHARACTERS: Final = 253
 NOTE_CHARACTERS: Final = 100
 GENERATION_CHARACTERS: Final = 40
@@ -67,6 +68,8 @@ def address(value: str) -> str | None:
         return "it must be an IPv4 or IPv6 address"
     if "%" in value:
         return _WITHOUT_ZONE
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+        return "it must be the IPv4 address itself, not its form in IPv6"
     if parsed.is_unspecified or parsed.is_loopback or parsed.is_multicast or parsed.is_link_local:
         return "it must be an address that other machines reach: not loopback, link-local, multicast or unspecified"
     return None
@@ -159,6 +162,24 @@ def label(value: str) -> str | None:
     if re.fullmatch(LABEL, value):
         return None
     return "it must be lower-case letters, digits and hyphens, at most 63, beginning and ending with a letter or digit"
+
+
+def node_label_name(value: str) -> str | None:
+    """The name of a node's label, with or without a DNS name before it."""
+    prefix, slash, name = value.rpartition("/")
+    if re.fullmatch(NODE_LABEL, name) and (dns_name(prefix) is None if slash else True):
+        return None
+    return "it must be the name of a label: letters, digits, '-', '_' and '.', at most 63, after an optional DNS name/"
+
+
+def node_label_value(value: str) -> str | None:
+    """The value of a node's label, which may be empty."""
+    if not value or re.fullmatch(NODE_LABEL, value):
+        return None
+    return (
+        "it must be the value of a label: letters, digits, '-', '_' and '.', at most 63, beginning and ending with a "
+        "letter or digit"
+    )
 
 
 def image(value: str) -> str | None:

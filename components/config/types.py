@@ -67,6 +67,8 @@ Host: TypeAlias = Annotated[str, _follows(rules.host), AfterValidator(rules.cano
 HostKey: TypeAlias = Annotated[str, _follows(rules.host_key), _string(rules.HOST_KEY)]
 User: TypeAlias = Annotated[str, _follows(rules.user), _string(rules.USER)]
 Quantity: TypeAlias = Annotated[str, _follows(rules.quantity), _string(rules.QUANTITY)]
+NodeLabelName: TypeAlias = Annotated[str, _follows(rules.node_label_name)]
+NodeLabelValue: TypeAlias = Annotated[str, _follows(rules.node_label_value), _string(f"({rules.NODE_LABEL})?")]
 Image: TypeAlias = Annotated[str, _follows(rules.image), _string(rules.IMAGE)]
 Note: TypeAlias = Annotated[str, _follows(rules.note), _string(".*", maxLength=rules.NOTE_CHARACTERS)]
 Boolean: TypeAlias = Annotated[bool, Strict()]

@@ -110,6 +110,10 @@ def test_the_error_says_that_nothing_was_contacted() -> None:
         ("caCertificate", "x", "which of the authorities"),
         ("certificates.protect", "yes", "true or false"),
         ("nodeSelector.node-type", 1, "must be a string"),
+        ("nodeSelector.node-type", "worker node", "value of a label"),
+        ("nodeSelector.node type", "worker", "name of a label"),
+        ("nodeSelector", {"/node-type": "worker"}, "name of a label"),
+        ("ip", "::ffff:192.168.0.202", "the IPv4 address itself"),
         ("unknown", "x", "not a key"),
     ],
 )
@@ -129,6 +133,7 @@ def test_a_wrong_value_is_refused_with_its_rule(path: str, value: Any, rule: str
         ("nodes.cube01.hostKey", ED25519 + " root@cube01"),
         ("aliases", []),
         ("audit", "2026-01-31"),
+        ("nodeSelector", {"node-role.kubernetes.io/worker": ""}),
     ],
 )
 def test_a_right_value_is_taken(path: str, value: Any) -> None:
