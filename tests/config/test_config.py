@@ -190,6 +190,27 @@ def test_an_encrypted_value_of_any_key_is_not_shown() -> None:
     assert "very secret" not in problem
 
 
+@pytest.mark.parametrize(
+    ("values", "encrypted"),
+    [
+        ({"hostname": "hidden", "aliases": ["hidden"]}, "hostname"),
+        ({"aliases": ["hidden", "hidden"]}, "aliases"),
+        ({"ip": "10.9.8.7", "nodes": {"cube01": {"host": "10.9.8.7", "hostKey": ED25519}}}, "ip"),
+        ({"ip": "10.9.8.7", "nodes": {"cube01": {"host": "10.9.8.7", "hostKey": ED25519}}}, "nodes"),
+        ({"certificates": {"authorities": ["hidden", "other"]}}, "certificates"),
+        ({"certificates": {"authorities": ["hidden"], "issuer": "other"}}, "certificates"),
+        ({"certificates": {"external": "hidden"}}, "certificates"),
+        ({"certificates": {"authorities": ["hidden"], "external": "hidden"}}, "certificates"),
+        ({"certificates": {"serverDays": 357, "authorityYears": 10, "renewDays": 373}}, "certificates"),
+        ({"certificates": {"serverDays": 373, "authorityYears": 1, "renewDays": 357}}, "certificates"),
+    ],
+)
+def test_a_rule_between_keys_does_not_show_an_encrypted_value(values: dict[str, Any], encrypted: str) -> None:
+    found = problems({**SMALLEST, **values}, encrypted=[encrypted])
+    for value in ("hidden", "10.9.8.7", "357", "373"):
+        assert not any(value in problem for problem in found)
+
+
 def test_texts_of_the_engine_become_the_types_the_user_wrote() -> None:
     bag = {
         "k3s-registry:port": "5001",
