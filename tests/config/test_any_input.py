@@ -15,7 +15,7 @@ from components.config.source import decode
 from tests.config.stack_configs import SMALLEST, with_value
 
 TEXT = st.text() | st.text(st.characters(categories=["Cs"]))
-"""Any string, half surrogate pairs included, which JSON can escape."""
+"""Any string, halves of surrogate pairs included, which JSON can escape."""
 NAMES = TEXT | st.none() | st.booleans() | st.integers()
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT,

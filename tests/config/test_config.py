@@ -23,7 +23,8 @@ def test_the_smallest_configuration_is_the_guides() -> None:
     assert config.node_selector == {"node-type": "worker"}
 
 
-def test_a_short_lived_authority_outlives_its_server_certificates_by_as_much_again() -> None:
+def test_a_server_certificate_lives_at_most_half_its_authoritys_life() -> None:
+    """By default; a short-lived authority would otherwise need its successor from the first day on."""
     plan = parse(with_value("certificates.authorityYears", 1)).certificates
     assert plan.server_days == 182
 
@@ -136,7 +137,7 @@ def test_a_wrong_value_is_refused_with_its_rule(path: str, value: Any, rule: str
         ("nodeSelector", {"node-role.kubernetes.io/worker": ""}),
     ],
 )
-def test_a_right_value_is_taken(path: str, value: Any) -> None:
+def test_a_right_value_is_accepted(path: str, value: Any) -> None:
     assert parse(with_value(path, value))
 
 
@@ -176,7 +177,7 @@ def test_a_secret_key_in_plain_text_is_refused_and_not_shown() -> None:
     assert "very secret" not in problem
 
 
-def test_an_encrypted_key_is_taken() -> None:
+def test_an_encrypted_key_is_accepted() -> None:
     assert parse(with_value("sshPrivateKey", "very secret words"), encrypted=["sshPrivateKey"])
 
 
@@ -211,7 +212,7 @@ def test_a_rule_between_keys_does_not_show_an_encrypted_value(values: dict[str, 
         assert not any(value in problem for problem in found)
 
 
-def test_texts_of_the_engine_become_the_types_the_user_wrote() -> None:
+def test_the_engines_strings_become_the_types_that_the_user_wrote() -> None:
     bag = {
         "k3s-registry:port": "5001",
         "k3s-registry:systemTrust": "false",
