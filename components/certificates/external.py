@@ -1,6 +1,6 @@
 """External authorities, which the stack has not created: whether their certificates and key can serve as an issuer.
 
-Each check returns the reason, or what was asked for; how the authority was configured is not known here.
+Each check returns the reason of a refusal, or its result. The checks do not know the configuration's keys.
 """
 
 import datetime as dt
@@ -27,7 +27,7 @@ _FORMER_ALGORITHMS: Final = (
     SignatureAlgorithmOID.RSA_WITH_SHA1,
     SignatureAlgorithmOID.ECDSA_WITH_SHA1,
 )
-"""Good enough for the signature of an old root by itself, which no client looks at."""
+"""Accepted where an old root has signed itself: no client looks at that signature."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -128,5 +128,5 @@ class RegistrySettings(Model):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name that the certificate carries and nodes resolve, the host name first."""
+        """Every name that the certificate contains and nodes resolve, the host name first."""
         return (self.hostname, *self.aliases)

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import Final
 
-# Patterns and lengths stand in the editor's schema too.
+# The editor's schema contains these patterns and lengths too.
 LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DNS_NAME: Final = rf"{LABEL}(\.{LABEL})*"
 USER: Final = r"[a-z_][a-z0-9_-]{0,31}"
@@ -47,10 +47,10 @@ def dns_name(value: str) -> str | None:
 
 
 def registry_name(value: str) -> str | None:
-    """A name that a certificate may carry and that every node resolves through its hosts file."""
+    """A name that a certificate may contain and that every node resolves through its hosts file."""
     wrong = dns_name(value)
     if wrong is not None:
-        return f"no certificate may carry it: {wrong}"
+        return f"no certificate may contain it: {wrong}"
     if value.rpartition(".")[2].isdigit():
         return "its last label must not be a number: clients would read it as an address"
     if value == "localhost" or value.endswith(".localhost"):

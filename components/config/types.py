@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from components.config import rules
 
 RULE_ERROR: Final = "rule"
-"""Type of an error that carries its own words: the context holds `rule`, and may hold `found`."""
+"""Type of an error with a rule of its own: the context holds `rule`, and may hold `found`."""
 
 
 class Model(BaseModel):
@@ -50,7 +50,7 @@ def _follows(check: Callable[[str], str | None]) -> AfterValidator:
 
 
 def _string(pattern: str, **keywords: int) -> WithJsonSchema:
-    """What editors are told of a string: simpler than the rule, never stricter."""
+    """The schema of a string for editors: simpler than the rule, never stricter."""
     return WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$", **keywords})
 
 

@@ -19,7 +19,7 @@ Greet = Callable[..., bytes | None]
 
 @pytest.fixture
 def greet(tmp_path: Path) -> Iterator[Greet]:
-    """A TLS handshake on loopback with a server that has a stack's certificate and key; yields the certificates that it showed."""
+    """A TLS handshake on loopback with a server that has a stack's certificate; yields what the server showed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def run(served: Issued, *, trusting: Issued, name: str) -> bytes | None:

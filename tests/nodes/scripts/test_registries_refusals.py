@@ -1,4 +1,4 @@
-"""A registries.yaml that is refused: with node, line and remedy, before any change. And users' changes of our entries."""
+"""A registries.yaml that is refused: node, line and remedy, before any change. And users' changes of our entries."""
 
 import pytest
 
