@@ -19,8 +19,8 @@ NODE_LABEL: Final = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 DNS_NAME_CHARACTERS: Final = 253
 NOTE_CHARACTERS: Final = 100
 GENERATION_CHARACTERS: Final = 40
-HOST_KEY_TYPES: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
-HOST_KEY: Final = rf"\s*({'|'.join(HOST_KEY_TYPES)})\s+[A-Za-z0-9+/]+=*(\s.*)?"
+_HOST_KEY_TYPES: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
+HOST_KEY: Final = rf"\s*({'|'.join(_HOST_KEY_TYPES)})\s+[A-Za-z0-9+/]+=*(\s.*)?"
 
 _HOST_KEY_FIELDS: Final = 2
 _PARTS_OF_KEY: Final = {"ssh-ed25519": 2, "ecdsa": 3}
@@ -116,8 +116,8 @@ def host_key(value: str) -> str | None:
             "it must be ed25519 or ECDSA, since pinning RSA asks for a SHA-1 signature, which OpenSSH refuses since "
             f"8.8 ({_ASK_FOR_KEY})"
         )
-    if kind not in HOST_KEY_TYPES:
-        return f"its type must be one of {', '.join(HOST_KEY_TYPES)} ({_ASK_FOR_KEY})"
+    if kind not in _HOST_KEY_TYPES:
+        return f"its type must be one of {', '.join(_HOST_KEY_TYPES)} ({_ASK_FOR_KEY})"
     return _key_problem(kind, blob)
 
 
