@@ -190,6 +190,7 @@ def test_the_key_of_the_certificate_is_accepted(signer: Authority, form: seriali
         (key_in(ROOT, serialization.PrivateFormat.PKCS8, "passphrase"), "found an encrypted private key"),
         (key_in(ROOT, serialization.PrivateFormat.TraditionalOpenSSL, "passphrase"), "found an encrypted private key"),
         (key_in(ROOT, serialization.PrivateFormat.OpenSSH), "found OPENSSH PRIVATE KEY"),
+        ("-----BEGIN SECRET WORDS-----", "found another PEM block"),
     ],
     ids=[
         "no PEM",
@@ -204,6 +205,7 @@ def test_the_key_of_the_certificate_is_accepted(signer: Authority, form: seriali
         "encrypted",
         "encrypted in the old form",
         "in the form of OpenSSH",
+        "a label that may be secret",
     ],
 )
 def test_a_key_that_does_not_fit_is_refused_with_the_reason(key: str, reason: str) -> None:
