@@ -132,6 +132,7 @@ def test_a_wrong_value_is_refused_with_its_rule(path: str, value: Any, rule: str
         ("image", "quay.io/org/registry:3.0@sha256:" + "0" * 64),
         ("nodes.cube01.host", "cube01.local"),
         ("nodes.cube01.hostKey", ED25519 + " root@cube01"),
+        ("storage.size", "1.5Gi"),
         ("aliases", []),
         ("audit", "2026-01-31"),
         ("nodeSelector", {"node-role.kubernetes.io/worker": ""}),
