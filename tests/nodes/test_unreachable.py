@@ -122,7 +122,8 @@ def test_the_output_of_a_command_is_no_error_of_the_connection(output: str) -> N
     assert "the login shell did not run our command" in (explain(NODE, ended(output), offered="") or "")
 
 
-def test_a_node_that_is_new_and_offline_is_not_told_to_be_marked_offline() -> None:
+def test_a_new_offline_node_gets_a_remedy_of_its_own() -> None:
+    """It is marked offline already; the remedy is to remove it from the configuration."""
     sentence = explain(replace(NODE, offline=True), "dial tcp 10.0.0.2:22: i/o timeout", offered="")
     assert sentence is not None
     assert "remove nodes.cube01" in sentence
