@@ -135,6 +135,26 @@ def test_manual_changes_of_objects_are_overwritten(build: Build, config: dict[st
             assert annotations["pulumi.com/patchForce"] == "true", f"{name}: one `kubectl scale` would end every `up`"
 
 
+def test_further_names_are_in_the_certificate_and_on_no_node(build: Build, config: dict[str, Any]) -> None:
+    former = inputs(build(config).by_name["registry-certificates-server-request"])
+    config["certificates"] = {"names": ["*.cube.local", "10.77.0.203", "10.77.0.202", "registry"]}
+    recording = build(config)
+    request = inputs(recording.by_name["registry-certificates-server-request"])
+    assert request["dnsNames"] == [*former["dnsNames"], "*.cube.local"]
+    assert (former["ipAddresses"], request["ipAddresses"]) == (["10.77.0.202"], ["10.77.0.202", "10.77.0.203"])
+    assert "*.cube.local" not in inputs(recording.by_name["cube01-trust"])["stdin"]
+
+
+def test_annotations_of_the_service_are_added_to_the_stacks_own(build: Build, config: dict[str, Any]) -> None:
+    def annotations() -> dict[str, str]:
+        found: dict[str, str] = inputs(build(config).by_name["registry-server-service"])["metadata"]["annotations"]
+        return found
+
+    own = annotations()
+    config["service"] = {"annotations": {"metallb.io/allow-shared-ip": "key", "pulumi.com/skipAwait": "false"}}
+    assert annotations() == {**own, "metallb.io/allow-shared-ip": "key"}
+
+
 @pytest.mark.parametrize(
     ("load_balancer", "wanted"),
     [

@@ -7,8 +7,9 @@ from pydantic import Field
 
 from components.certificates.external import judge, key_problem
 from components.certificates.plan import DAYS_PER_YEAR, LONGEST_SERVER_DAYS, CertificatePlan, Curve
+from components.config import rules
 from components.config.problem import Problem, repetitions, shown
-from components.config.types import Boolean, Generation, Integer, Model
+from components.config.types import Boolean, CertificateName, Generation, Integer, Model
 
 _SET_CERTIFICATE: Final = "`cat signing.crt root.crt | pulumi config set caCertificate`"
 _SET_KEY: Final = "`openssl pkey -in ca.key | pulumi config set --secret caPrivateKey`"
@@ -65,6 +66,12 @@ class CertificateSettings(Model):
         examples=["house"],
     )
 
+    names: tuple[CertificateName, ...] = Field(
+        default=(),
+        description="Further names and addresses in the server certificate alone: nodes do not resolve them.",
+        examples=[["*.cube.local", "192.168.0.203"]],
+    )
+
     def plan(self, ca_certificate: str) -> CertificatePlan:
         """The plan of a valid configuration.
 
@@ -90,6 +97,7 @@ class CertificateSettings(Model):
     def conflicts(self, ca_certificate: str, ca_private_key: str) -> Iterator[Problem]:
         """Rules that concern more than one key."""
         yield from repetitions("certificates.authorities", self.authorities)
+        yield from repetitions("certificates.names", self.names)
         yield from self._issuer_conflicts()
         yield from self._life_conflicts()
         if self.external is not None:
@@ -105,6 +113,16 @@ class CertificateSettings(Model):
                     reads=("certificates.external",),
                     quotes_values=False,
                 )
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses among the further names."""
+        return tuple(name for name in self.names if rules.is_address(name))
+
+    @property
+    def dns_names(self) -> tuple[str, ...]:
+        """The further names without the addresses."""
+        return tuple(name for name in self.names if not rules.is_address(name))
 
     @property
     def _issuer(self) -> str:

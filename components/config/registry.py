@@ -7,6 +7,7 @@ from pydantic import Field
 
 from components.config.types import (
     Address,
+    AnnotationName,
     Boolean,
     DnsName,
     Image,
@@ -66,6 +67,16 @@ class Storage(Model):
     )
 
 
+class ServiceSettings(Model):
+    """The Service that has the registry's address."""
+
+    annotations: Mapping[AnnotationName, str] = Field(
+        default={},
+        description="Annotations for the load balancer.",
+        examples=[{"metallb.io/allow-shared-ip": "registry"}],
+    )
+
+
 class RegistrySettings(Model):
     """The registry: its names, its address, and how it runs in the cluster."""
 
@@ -119,6 +130,11 @@ class RegistrySettings(Model):
         description="Which part announces the address: metallb, servicelb (K3s's own) or none (other means route the "
         "address to the nodes).",
         examples=["metallb"],
+    )
+    service: ServiceSettings = Field(
+        default_factory=ServiceSettings,
+        description="The Service that has the registry's address.",
+        examples=[{"annotations": {"metallb.io/allow-shared-ip": "registry"}}],
     )
 
     @property

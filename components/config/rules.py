@@ -6,11 +6,15 @@ import ipaddress
 import re
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
+
 # The editor's schema contains these patterns and lengths too.
 LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DNS_NAME: Final = rf"{LABEL}(\.{LABEL})*"
-USER: Final = r"[a-z_][a-z0-9_-]{0,31}"
-QUANTITY: Final = r"[1-9][0-9]*(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?"
+_NOT_IN_USER: Final = r"""\s:/,;'"`|&<>()*?!{}\[\]"""
+USER: Final = rf"[^{_NOT_IN_USER}-][^{_NOT_IN_USER}]{{0,127}}"
+QUANTITY: Final = r"(?=[0-9.]*[1-9])([0-9]+(\.[0-9]*)?|\.[0-9]+)(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E|[eE][+-]?[0-9]{1,2})?"
 IMAGE: Final = (
     r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
     r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?"
@@ -60,6 +64,22 @@ def registry_name(value: str) -> str | None:
     return None
 
 
+def certificate_name(value: str) -> str | None:
+    """A name or an address that the certificate alone contains; a wildcard stands for one label."""
+    if is_address(value):
+        return _WITHOUT_ZONE if "%" in value else None
+    name = value.removeprefix("*.")
+    if dns_name(name) is None and not name.rpartition(".")[2].isdigit():
+        return None
+    return "it must be a DNS name in lower case, which may begin with *., or an IP address"
+
+
+def annotation(value: str) -> str | None:
+    """The name of an annotation, as Kubernetes requires it."""
+    wrong = node_label_name(value)
+    return wrong and wrong.replace("name of a label", "name of an annotation")
+
+
 def address(value: str) -> str | None:
     """An IPv4 or IPv6 address that another machine can reach."""
     try:
@@ -73,6 +93,15 @@ def address(value: str) -> str | None:
     if parsed.is_unspecified or parsed.is_loopback or parsed.is_multicast or parsed.is_link_local:
         return "it must be an address that other machines reach: not loopback, link-local, multicast or unspecified"
     return None
+
+
+def is_address(value: str) -> bool:
+    """Whether it is an IP address rather than a name."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
 
 
 def canonical(value: str) -> str:
@@ -148,13 +177,30 @@ def _ssh_strings(blob: bytes) -> list[bytes] | None:
 
 
 def user(value: str) -> str | None:
-    """A login name on a node."""
-    return None if re.fullmatch(USER, value) else "it must be a Linux login name"
+    """A login name on a node; a directory service gives names with dots, capitals, `@` and backslash."""
+    if re.fullmatch(USER, value) and value.isprintable():
+        return None
+    return "it must be a login name: no spaces and none of : / , and the shell's own characters"
+
+
+def private_key(value: str) -> str | None:
+    """A private key that can be used without a passphrase. Other formats are left to the SSH client."""
+    load = load_ssh_private_key if "OPENSSH" in value else load_pem_private_key
+    try:
+        load(value.encode(), None)
+    except TypeError:
+        return (
+            "it must have no passphrase, since nobody is asked for one: remove it from a copy "
+            "(`ssh-keygen -p -N '' -f COPY`), or unset this key and load the private key into an SSH agent"
+        )
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return None
 
 
 def quantity(value: str) -> str | None:
-    """A Kubernetes quantity of storage."""
-    return None if re.fullmatch(QUANTITY, value) else "it must be a Kubernetes quantity"
+    """A Kubernetes quantity of storage, without the suffixes for parts of a byte."""
+    return None if re.fullmatch(QUANTITY, value) else "it must be a Kubernetes quantity, such as 15Gi, 1.5Ti or 15e9"
 
 
 def label(value: str) -> str | None:

@@ -53,7 +53,9 @@ _TRUST: Final = (
 )
 TRUST: Final = Script((*_TRUST, "trust.sh"))
 TRUST_WITH_RESTART: Final = Script((*_TRUST, "kubectl.sh", "restart.sh", "trust.sh"))
-PROOF: Final = Script((*_SHARED, "kubectl.sh", "diagnosis.sh", "proof.sh"))
+PROOF: Final = Script(
+    (*_SHARED, "kubectl.sh", "proxy.awk", "proxy.sh", "address_owners.awk", "diagnosis.sh", "proof.sh")
+)
 
 
 def command(action: str) -> str:

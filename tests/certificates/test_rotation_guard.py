@@ -1,5 +1,6 @@
 """Refusals of the guard, given the engine's reports; in `test_rotation` the real engine reports."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import pulumi
@@ -68,7 +69,24 @@ def test_a_skipped_request_does_not_prove_that_a_registry_exists() -> None:
 
 
 def test_a_nodes_trust_may_change_while_the_registrys_certificate_stays() -> None:
-    assert guard().gap({NEW}, {ROOT.fingerprint}) is None
+    assert guard().gap({ROOT.fingerprint, NEW}, {ROOT.fingerprint}) is None
+    assert guard().gap({ROOT.fingerprint}, {ROOT.fingerprint, NEW}) is None
+
+
+@pytest.mark.parametrize("after", [(), {ROOT.fingerprint}, {ROOT.fingerprint, NEW}])
+def test_a_node_that_shares_nothing_with_the_registry_is_refused_at_every_attempt(after: Collection[str]) -> None:
+    """An `up` without a preview that is refused has issued the certificate: the next one does not issue it again."""
+    reason = guard().gap({NEW}, after) or ""
+    assert "does not trust authority two yet" in reason
+    assert "certificates.acceptGap to true" in reason
+    assert guard(accept_gap=True).gap({NEW}, after) is None
+
+
+def test_an_issuer_that_is_not_known_proves_nothing() -> None:
+    """`--target` may skip it."""
+    skipped = guard()
+    skipped._issuer_fingerprints = frozenset()
+    assert skipped.gap({NEW}, {ROOT.fingerprint}) is None
 
 
 def test_a_node_that_trusts_the_issuer_may_learn_of_another_authority() -> None:

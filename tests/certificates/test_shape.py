@@ -109,6 +109,19 @@ def test_the_server_certificate_contains_every_name_and_the_address(issued: Issu
     assert names.get_values_for_type(x509.IPAddress) == [ipaddress.ip_address(ADDRESS)]
 
 
+def test_further_names_come_after_the_registrys_own_and_no_authority_changes(stack: CertificateStack) -> None:
+    stack.up()
+    before = stack.issued()
+    stack.up({"names": ["*.cube.local", "10.77.0.203", "fd00::203"]})
+    after = stack.issued()
+    names = after.server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == [*NAMES, "*.cube.local"]
+    assert names.get_values_for_type(x509.IPAddress) == [
+        ipaddress.ip_address(address) for address in (ADDRESS, "10.77.0.203", "fd00::203")
+    ]
+    assert after.bundle == before.bundle
+
+
 def test_the_server_certificate_names_the_key_that_signed_it(issued: Issued) -> None:
     identifier = issued.server.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
     assert identifier.key_identifier == key_id(issued.issuer)

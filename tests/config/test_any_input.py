@@ -98,4 +98,7 @@ def test_a_secret_is_never_shown(key: str, encrypted: bool, secret: str) -> None
 @pytest.mark.parametrize(("path", "example"), [*examples(SCHEMA)])
 def test_every_example_is_valid(path: str, example: Any) -> None:
     """An error shows the example, and the rest of a wrong configuration is checked with it."""
-    assert StackConfig.model_validate(with_value(path, copy.deepcopy(example)), by_alias=True, by_name=False)
+    values = with_value(path, copy.deepcopy(example))
+    if path.startswith("ssh.proxy."):
+        values["ssh"]["proxy"] = {**SMALLEST["nodes"]["cube01"], **values["ssh"]["proxy"]}
+    assert StackConfig.model_validate(values, by_alias=True, by_name=False)

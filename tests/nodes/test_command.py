@@ -56,6 +56,23 @@ def test_a_try_is_not_a_retry(build: Build, config: dict[str, Any]) -> None:
     assert (connection["dialErrorLimit"], connection["perDialTimeout"]) == (2, 4)
 
 
+def test_a_jump_host_is_pinned_and_gets_the_same_key(build: Build, config: dict[str, Any]) -> None:
+    before = unwrapped(inputs(build(config).by_name["cube01-trust"])["connection"])
+    config["ssh"] = {"proxy": {"host": "203.0.113.7", "hostKey": config["nodes"]["cube01"]["hostKey"], "port": 2222}}
+    connection = unwrapped(inputs(build(config, private_key="key").by_name["cube01-proof"])["connection"])
+    assert unwrapped(connection["proxy"]["privateKey"]) == "key"
+    del connection["proxy"]["privateKey"], connection["privateKey"]
+    assert connection.pop("proxy") == {
+        "host": "203.0.113.7",
+        "hostKey": before["hostKey"],
+        "user": "root",
+        "port": 2222,
+        "perDialTimeout": 3,
+        "dialErrorLimit": 1,
+    }
+    assert connection == before, "without a jump host no connection changes"
+
+
 def test_a_changed_host_is_another_machine(build: Build, config: dict[str, Any]) -> None:
     for name, request in commands(build(config)).items():
         host = config["nodes"][name.rpartition("-")[0]]["host"]
@@ -154,6 +171,14 @@ def test_an_offline_node_proves_nothing_and_is_not_among_the_verified(build: Bui
     assert recording.outputs["verifiedNodes"] == ["control01", "cube01"]
 
 
+def test_objects_that_are_created_anew_are_proved_anew(build: Build, config: dict[str, Any]) -> None:
+    def asked(life: int) -> str:
+        return str(inputs(build(config, life=life).by_name["cube01-proof"])["stdin"])
+
+    assert asked(1) == asked(1)
+    assert asked(1) != asked(2)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -162,6 +187,7 @@ def test_an_offline_node_proves_nothing_and_is_not_among_the_verified(build: Bui
         ("loadBalancer", "servicelb"),
         ("nodeSelector", {"disk": "ssd"}),
         ("storage", {"claimName": "images"}),
+        ("service", {"annotations": {"metallb.io/allow-shared-ip": "key"}}),
     ],
 )
 def test_a_changed_registry_is_proved_again(build: Build, config: dict[str, Any], key: str, value: Any) -> None:

@@ -95,7 +95,7 @@ def pull(image: str) -> None:
 
 def kubectl(argv: list[str], behaviour: dict[str, Any]) -> None:
     """Answer as the API server would, or refuse where the test gives no answer."""
-    what = next(word for word in ("node", "nodes", "service") if word in argv)
+    what = next(word for word in ("node", "nodes", "service", "services") if word in argv)
     if what not in behaviour:
         sys.exit("The connection to the server 127.0.0.1:6444 was refused")
     if what != "node":

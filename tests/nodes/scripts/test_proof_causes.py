@@ -53,13 +53,41 @@ def test_a_load_balancer_that_gave_no_address_is_named(curl_bench: Bench, port: 
     assert_sentence(curl_bench, "the load balancer gave no address")
 
 
+OWNERS = (
+    "docker-registry/registry-service {requested}, , 5000\n"
+    "web/shop , 127.0.0.1, 80 443\n"
+    "other/registry , 127.0.0.1, 5000\n"
+    "far/away , 127.0.0.11, 5000\n"
+)
+
+
+@pytest.mark.parametrize("given", ["", "10.77.0.210"])
+def test_a_service_that_has_the_address_is_named(curl_bench: Bench, port: int, given: str) -> None:
+    curl_bench.point_at(port)
+    services = OWNERS.format(requested="127.0.0.1").replace(" 5000", f" {port}")
+    curl_bench.behave(service=given, services=services)
+    assert_sentence(curl_bench, "gave 127.0.0.1 to service web/shop other/registry; ")
+
+
+def test_services_of_other_ports_may_share_the_address_of_a_node(curl_bench: Bench, port: int) -> None:
+    """K3s's own load balancer gives every Service the addresses of the nodes, and is asked for none."""
+    curl_bench.point_at(port)
+    curl_bench.behave(service="", services=OWNERS.format(requested="").replace(" 5000", f" {port}"))
+    assert_sentence(curl_bench, "gave 127.0.0.1 to service other/registry; ")
+    curl_bench.behave(service="", services=OWNERS.format(requested=""))
+    assert_sentence(curl_bench, "the load balancer gave no address")
+
+
 def test_the_node_asks_as_kubelet_which_address_was_given(curl_bench: Bench, port: int) -> None:
     curl_bench.point_at(port)
     curl_bench.behave(service="")
     curl_bench.run(wait_seconds="1")
     kubeconfig = curl_bench.node.root / "var/lib/rancher/k3s/agent/kubelet.kubeconfig"
-    assert f"--kubeconfig {kubeconfig} " in curl_bench.calls()[-1]
-    assert "get service -n docker-registry registry-service" in curl_bench.calls()[-1]
+    [one, all_of_them] = curl_bench.calls()[-2:]
+    assert f"--kubeconfig {kubeconfig} " in one
+    assert "get service -n docker-registry registry-service" in one
+    assert f"--kubeconfig {kubeconfig} " in all_of_them
+    assert "get services -A" in all_of_them
 
 
 @dash_only
@@ -177,7 +205,15 @@ def test_a_ca_file_of_another_authority_is_named(curl_bench: Bench, second_autho
         ("dial unix /run/k3s/containerd/containerd.sock: connect: connection refused", "containerd does not answer"),
         ("unexpected status: 401 Unauthorized", "asks for credentials"),
         ("x509: certificate is valid for other.local, not registry.cube.local", "for other names"),
+        ("unexpected status from HEAD request to https://r:5000/v2/x: 403 Forbidden", "asks for credentials"),
+        ("pull access denied, repository does not exist or may require authorization", "asks for credentials"),
+        ("failed to authorize: failed to fetch anonymous token", "asks for credentials"),
+        ("unexpected status from GET request to https://r:5000/v2/x: 503 Service Unavailable", "the registry must"),
         ("something; nobody has seen", "the pull failed"),
+        ("failed to extract layer sha256:0a401f: input/output error", "the pull failed"),
+        ("failed to copy: read tcp 10.0.0.2:40365->10.0.0.9:5403: broken pipe", "the pull failed"),
+        ("unexpected status from GET request to https://r:5401/v2/x@sha256:403ab: weird", "the pull failed"),
+        ("open /var/lib/rancher/k3s/x: permission denied", "the pull failed"),
     ],
 )
 def test_errors_of_containerd_are_explained(curl_bench: Bench, error: str, expected: str) -> None:
