@@ -18,7 +18,8 @@ from tests.nodes.scripts.node import CA_FILE, CONFIGS_ENTRY, MIRRORS_ENTRY, REGI
 from tests.nodes.scripts.registries_files import files, heaps
 from tests.nodes.scripts.shells import Shell
 
-PART = Script(("yaml_scan.awk", "registries.awk", "utf8.awk", "registries.sh")).source()
+ASIDE = b"# set aside by k3s-registry: "
+PART = Script(("yaml_scan.awk", "registries_ours.awk", "registries.awk", "utf8.awk", "registries.sh")).source()
 OPTION = "option() { value=; }\n"
 REFUSED = 9
 OURS: dict[str, dict[str, Any]] = {
@@ -91,7 +92,7 @@ def check_merge(part: Part, before: bytes, after: bytes) -> None:
     assert part.merged("remove", after) == before
     kept = before.split(b"\n")
     left = iter(after.split(b"\n"))
-    assert all(any(line == other for other in left) for line in kept if line), "foreign lines stay, in their order"
+    assert all(any(line == other.removeprefix(ASIDE) for other in left) for line in kept if line), "foreign lines stay, in their order"
     was, now = part.parsed_by_k3s(before), part.parsed_by_k3s(after)
     if was is not None:
         assert now is not None
@@ -145,6 +146,14 @@ def test_any_bytes_are_refused_or_given_back(part: Part, before: bytes) -> None:
         b"---",
         b"other: |+\n  text\n\n",
         b"other: |\n  text",
+        b"mirrors: {}",
+        b"configs: null\r\n",
+        b"---\nconfigs: null\nmirrors: null\n\n",
+        b"mirrors:\n  ~",
+        b"mirrors: # none\n\n  # yet\n  {}\nother: x\n",
+        b"'configs' : { }  # k3d\nmirrors:\n    a: {}\n",
+        b"{}",
+        b"---\n~ # nothing\n",
     ],
 )
 def test_the_ends_of_a_file_come_back_as_they_were(part: Part, before: bytes) -> None:
@@ -154,7 +163,29 @@ def test_the_ends_of_a_file_come_back_as_they_were(part: Part, before: bytes) ->
     check_merge(part, before, after)
 
 
-@pytest.mark.parametrize("content", [b"mirrors:\n", b"mirrors: {}\n"])
+@pytest.mark.parametrize(
+    ("before", "added", "left"),
+    [
+        (b"configs: {}\n", (b"configs: # k3s-registry\n", b"configs: # k3s-registry\n  a: {}\n"), b"configs:\n  a: {}\n"),
+        (b"mirrors:\n  ~\n", (b"mirrors: # k3s-registry\n", b"mirrors: # k3s-registry\n  a: {}\n"), b"mirrors:\n  a: {}\n"),
+        (b"'mirrors' : ~\n", (b"mirrors: # k3s-registry\n", b"mirrors: # k3s-registry\n  a: {}\n"), b"mirrors:\n  a: {}\n"),
+        (b"{}\n", (ASIDE, b"other: x\n" + ASIDE), b"other: x\n"),
+    ],
+)
+def test_an_empty_value_stays_away_where_the_user_has_filled_its_place(
+    part: Part, before: bytes, added: tuple[bytes, bytes], left: bytes
+) -> None:
+    after = part.merged("apply", before)
+    assert after is not None
+    filled = after.replace(*added, 1)
+    assert filled != after
+    assert part.merged("remove", filled) == left
+    again = part.merged("apply", filled)
+    assert again is not None
+    check_merge(part, left, again)
+
+
+@pytest.mark.parametrize("content", [b"mirrors:\n", b"mirrors: []\n"])
 def test_a_full_disk_is_neither_a_merge_nor_a_refusal(part: Part, content: bytes, tmp_path: Path) -> None:
     (tmp_path / "registries").symlink_to("/dev/full")
     status, _ = part.run("apply", content, tmp_path)

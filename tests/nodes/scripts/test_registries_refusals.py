@@ -11,6 +11,7 @@ BLOCK = "\n".join(REGISTRIES_YAML.splitlines()[2:7])
 FLOW = "flow style (brackets or braces)"
 ANCHOR = "an anchor, alias, tag or merge key"
 NO_KEY = "something other than a key"
+BELOW_EMPTY = "a line below an empty value"
 DOCUMENT = "the mark of another document, or a directive,"
 OWN = f"an entry for {REGISTRY} that is not marked as ours"
 UTF8 = "a byte that is not UTF-8"
@@ -20,11 +21,18 @@ LAST = "\n  # END k3s-registry"
 HALF = '"# BEGIN k3s-registry" without END'
 
 CASES: list[tuple[str | bytes, int, str, str]] = [
-    ("# c\nmirrors: {}\n", 2, FLOW, "write one key per line"),
+    ("# c\nmirrors: {a: {}}\n", 2, FLOW, "write one key per line"),
     ("configs: { # mine\n}\n", 1, FLOW, "write one key per line"),
-    ("mirrors:\n  {}\n", 2, FLOW, "write one key per line"),
-    ('{"mirrors": {}}\n', 1, FLOW, "write one key per line"),
-    ("mirrors: ~\n", 1, 'a value beside "mirrors:"', "correct that line"),
+    ("mirrors:\n  {a: {}}\n", 2, FLOW, "write one key per line"),
+    ("mirrors: {}\n  a: {}\n", 2, BELOW_EMPTY, "remove that value or the line"),
+    ("mirrors: null\n\n  and more\n", 3, BELOW_EMPTY, "remove that value or the line"),
+    ("mirrors:\n  ~\n  # c\n  a: {}\n", 4, BELOW_EMPTY, "remove that value or the line"),
+    ("{}\nmirrors:\n", 2, BELOW_EMPTY, "remove that value or the line"),
+    ("mirrors: {}\nmirrors:\n", 2, 'a second "mirrors:"', "join the two"),
+    ('{"mirrors": {}}\n', 1, "JSON", "have the program that writes this file"),
+    ('---\n{\n  "mirrors": {}\n}\n', 2, "JSON", "have the program that writes this file"),
+    ("mirrors: ~x\n", 1, 'a value beside "mirrors:"', "correct that line"),
+    ("mirrors: null# c\n", 1, 'a value beside "mirrors:"', "correct that line"),
     ("mirrors:\n- docker.io\n", 2, NO_KEY, "correct that line"),
     ("mirrors:\n  docker.io\n", 2, NO_KEY, "correct that line"),
     ("- mirrors:\n", 1, NO_KEY, "mapping in block style"),
