@@ -51,6 +51,18 @@ merge_registries() {
 	esac
 }
 
+# check_rancher: refuses a K3s that Rancher provisioned: its agent writes this file, and would undo what we write.
+check_rancher() {
+	for file in "$root/etc/rancher/agent/config.yaml" "$root$config_yaml.d/50-rancher.yaml" \
+		"$root"/*/systemd/system/rancher-system-agent.service \
+		"$root"/usr/*/systemd/system/rancher-system-agent.service \
+		"$root"/usr/local/lib/systemd/system/rancher-system-agent.service; do
+		if [ ! -e "$file" ]; then continue; fi
+		die "found ${file#"$root"}, so Rancher provisions this node" "Rancher's agent writes $registries itself" \
+			"add $endpoint in Rancher (Registries in the cluster's settings, spec.rkeConfig.registries)"
+	done
+}
+
 # check_registries: refuses a file into which nothing can be merged, or from which nothing can be taken, for certain.
 check_registries() {
 	if merge_registries; then return 0; fi

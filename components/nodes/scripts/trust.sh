@@ -28,6 +28,7 @@ require_root() {
 check_node() {
 	check_k3s
 	check_containerd
+	check_rancher
 	check_registries
 	check_hosts_toml
 	each_hosts_file check_hosts

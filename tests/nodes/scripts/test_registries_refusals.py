@@ -87,6 +87,34 @@ def test_what_is_not_understood_is_refused(
     assert node.run("check").status == 3
 
 
+@pytest.mark.parametrize(
+    "sign",
+    [
+        "/etc/rancher/agent/config.yaml",
+        "/etc/rancher/k3s/config.yaml.d/50-rancher.yaml",
+        "/etc/systemd/system/rancher-system-agent.service",
+        "/usr/lib/systemd/system/rancher-system-agent.service",
+        "/usr/local/lib/systemd/system/rancher-system-agent.service",
+    ],
+)
+@pytest.mark.parametrize("content", [None, '{"mirrors":{"hub.example":{"endpoint":["https://m.example"]}}}'])
+def test_a_node_that_rancher_provisions_is_refused(node: Node, sign: str, content: str | None) -> None:
+    node.write(sign, "{}\n")
+    if content:
+        node.write(YAML, content)
+    assert_refused(node, f"found {sign}, so Rancher", f"add {REGISTRY} in Rancher", "spec.rkeConfig.registries")
+
+
+def test_remove_gives_back_a_node_that_rancher_has_taken_over(node: Node) -> None:
+    before = node.tree()
+    node.run("apply")
+    unit = node.write("/etc/systemd/system/rancher-system-agent.service", "")
+    assert node.run("remove").status == 0
+    for path in (unit, unit.parent, unit.parent.parent):
+        path.unlink() if path.is_file() else path.rmdir()
+    assert node.tree() == before
+
+
 def test_no_value_of_a_refused_file_is_shown(node: Node) -> None:
     node.write(YAML, 'configs: {"registry": {"auth": {"password": "hunter2"}}}\n- hunter2\n')
     assert "hunter2" not in node.run("apply").stderr
