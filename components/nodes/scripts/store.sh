@@ -122,7 +122,10 @@ add_wanted() {
 # unnoticed.
 mark_pending() {
 	note store
-	if [ "$verb" = check ]; then return 0; fi
+	if [ "$verb" = check ]; then
+		try_file "$bundle" "$bundle"
+		return 0
+	fi
 	create_directory "${pending%/*}"
 	: >"$pending"
 }
@@ -153,7 +156,7 @@ clear_links() {
 			;;
 		esac
 	done
-	if [ "$rehash" ]; then openssl rehash "$links" || :; fi
+	if [ "$rehash" ]; then openssl rehash "$links" 2>/dev/null || :; fi
 }
 
 # run_tool: Debian's tool appends to one fixed temporary file. It spoils the bundle when it finds one, whether from a
