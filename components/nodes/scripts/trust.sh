@@ -31,6 +31,7 @@ check_node() {
 	check_rancher
 	check_registries
 	check_hosts_toml
+	check_wsl
 	each_hosts_file check_hosts
 	check_store
 }
