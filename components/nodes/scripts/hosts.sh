@@ -43,7 +43,7 @@ check_wsl() {
 edit_hosts() {
 	open=''
 	if [ "$(tail -c1 "$1")" ]; then open=1; fi
-	awk -v entry="$2" -v open="$open" "$hosts_awk" "$1"
+	awk -v entry="$2" -v open="$open" -v take_over="${take_over:-}" "$hosts_awk" "$1"
 }
 
 # new_hosts LINE: leaves in $work/new what host_file becomes.
@@ -54,7 +54,7 @@ new_hosts() {
 
 # check_hosts: refuses a file in which one of our names has another address.
 check_hosts() {
-	new_hosts ''
+	new_hosts "$entry"
 	if [ ! "$entry" ]; then return 0; fi
 	clash=$(awk -v address="$address" -v names=" $names " "$hosts_clash_awk" "$work/new")
 	if [ "$clash" ]; then

@@ -1,16 +1,16 @@
 # registries.awk: K3s's registries.yaml with our entries, or without them.
 #
 # Usage: awk -v verb=apply -v endpoint=NAME:PORT -v made=LINE -v absent=1 -v open=1 \
-#            "$registries_awk$registries_ours_awk$yaml_scan_awk" FILE
+#            -v take_over=1 "$registries_awk$registries_ours_awk$yaml_scan_awk" FILE
 #        verb is `remove` to take our entries out; made marks a file of ours; absent is set where there is no file yet,
-#        open where its last line has no newline.
+#        open where its last line has no newline; take_over where others' entries for our registry are set aside.
 #        In the environment: file (the path that a refusal names), mirrors_entry and configs_entry.
 #
 # Prints the new file. Where a line is not understood for certain, prints FOUND, RULE and REMEDY instead and exits with
 # 9.
 #
 # A line of the user's that cannot stay beside our entries, such as `configs: {}`, becomes a comment behind aside_mark,
-# and comes back with the removal of our entries.
+# and comes back with the removal of our entries. An entry for our registry does so once it has been taken over.
 #
 # awk does not parse YAML; this only tells keys from other text. It follows quotes, brackets and block scalars from
 # line to line, far enough to be certain where `mirrors:`, `configs:` and the keys below them are.
@@ -22,6 +22,9 @@ END {
 	end_mark = "# END k3s-registry"
 	added_mark = " # k3s-registry"
 	aside_mark = "# set aside by k3s-registry: "
+	# The guide's entry below `configs:` has no port.
+	host = endpoint
+	sub(/:[0-9]+$/, "", host)
 	take_out_ours()
 	give_back_lines()
 	if (verb != "remove") find_sections()
@@ -59,12 +62,21 @@ function find_sections(    i, column_of_line) {
 		if (without_return(line[i]) ~ /^ *\t/)
 			refuse(number_now, "a tab in the indentation", "YAML is indented by spaces", "put spaces in its place")
 		column_of_line = indentation(line[i])
-		if (content == "" || in_block_scalar(column_of_line)) continue
+		if (content == "") continue
+		if (in_block_scalar(column_of_line)) {
+			follow(i)
+			continue
+		}
 		if (quote || depth) {
+			follow(i)
 			continue_flow(column_of_line)
 			continue
 		}
-		if (content ~ /^#/ || tail && column_of_line > column) continue
+		if (content ~ /^#/) continue
+		if (tail && column_of_line > column) {
+			follow(i)
+			continue
+		}
 		tail = ""
 		if (column_of_line == 0) {
 			if (top_line(i)) continue
@@ -74,6 +86,7 @@ function find_sections(    i, column_of_line) {
 		} else if (in_ours && entry_line(i, column_of_line)) {
 			continue
 		}
+		follow(i)
 		scan(content, column_of_line)
 	}
 	if (quote || depth)
@@ -104,15 +117,9 @@ function is_empty_value(text) {
 	return text ~ /^(\{[ \t]*\}|~|null|Null|NULL)([ \t]+#.*|[ \t]*)$/
 }
 
-# The line holds an empty value, below which nothing may follow in its section.
-function set_aside(i) {
-	aside[i] = emptied = 1
-	return 1
-}
-
 # A line at the left margin; returns whether nothing of it is left to be scanned.
 function top_line(i) {
-	limit = 0
+	limit = taking = 0
 	if (content ~ /^(---|\.\.\.)([ \t]|$)/ || content ~ /^%/) {
 		if (content !~ /^--- *$/ && content !~ /^--- +#/ || started)
 			refuse(number_now, "the mark of another document, or a directive,", "the file must be one document",
@@ -163,9 +170,10 @@ function entry_line(i, spaces) {
 			"entries of one mapping are indented alike", "correct that line")
 	if (spaces == limit) {
 		read_key(content)
-		if (name == endpoint)
+		taking = (name == endpoint || section == "configs" && name == host) && (take_over || restored[i])
+		if (name == endpoint && !taking)
 			refuse(number_now, "an entry for " endpoint " that is not marked as ours", "settings of others stay",
-				"remove that entry and run pulumi up again")
+				"set takeOver: true for one pulumi up, or remove that entry and run pulumi up again")
 	}
 	return 0
 }

@@ -28,7 +28,7 @@ print_merged() {
 	if [ "$(tail -c1 "$from")" ]; then open=1; fi
 	file=$registries mirrors_entry=$mirrors_entry configs_entry=$configs_entry awk \
 		-v verb="$1" -v endpoint="$endpoint" -v made="$file_mark" -v absent="$absent" \
-		-v open="$open" "$registries_awk$registries_ours_awk$yaml_scan_awk" "$from"
+		-v open="$open" -v take_over="${take_over:-}" "$registries_awk$registries_ours_awk$yaml_scan_awk" "$from"
 }
 
 # merge_registries: leaves in $work/registries what is to be written; or returns 9 and leaves why not. Any other

@@ -1,4 +1,4 @@
-# registries_ours.awk: the part of registries.awk that takes out what is ours, and returns what was set aside.
+# registries_ours.awk: the part of registries.awk that removes what is ours, and sets aside or returns what is not.
 #
 # Usage: awk ... "$registries_awk$registries_ours_awk$yaml_scan_awk" FILE
 
@@ -40,6 +40,7 @@ function give_back_lines(    i, text, dropped) {
 			if (text !~ /^ /) dropped = is_replaced(text)
 			if (dropped) continue
 			kept[i] = substr(kept[i], length(aside_mark) + 1)
+			restored[lines + 1] = 1
 		} else if (text !~ /^ *(#|$)/) {
 			dropped = 0
 			if (is_added(text) && !has_content(i)) continue
@@ -72,4 +73,17 @@ function is_replaced(text,    i, key) {
 		if (substr(text, 1, length(key)) == key) return 1
 	}
 	return 0
+}
+
+# The line holds an empty value, below which nothing may follow in its section.
+function set_aside(i) {
+	aside[i] = emptied = 1
+	return 1
+}
+
+# The line is part of an entry: it becomes a comment with the entry's key.
+function follow(i) {
+	if (!taking || content ~ /^#/) return
+	if (content ~ /[ \t]&/) refuse_value("&")
+	aside[i] = 1
 }

@@ -92,7 +92,9 @@ apply() {
 	if [ "$restart" ]; then keep_former_files; else remove_journal; fi
 	write_files
 	if [ "$restart" ]; then restart_k3s; fi
-	report ",\"revision\":\"$trust_revision\""
+	guided=''
+	if [ "${take_over:-}" ] && [ -e "$guide_kept" ]; then guided=',"guide":true'; fi
+	report ",\"revision\":\"$trust_revision\"$guided"
 }
 
 check() {

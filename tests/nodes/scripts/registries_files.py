@@ -46,15 +46,18 @@ other = st.recursive(
     lambda inner: st.lists(inner, min_size=1, max_size=3) | st.dictionaries(texts, inner, min_size=1, max_size=2),
     max_leaves=4,
 )
-meanings = st.fixed_dictionaries(
-    {},
-    optional={
-        "mirrors": st.none() | st.dictionaries(st.sampled_from(HOSTS), mirror, max_size=3),
-        "configs": st.none() | st.dictionaries(st.sampled_from(HOSTS), config, max_size=3),
-        "x-other": other,
-        "a key": other,
-    },
-)
+
+
+def meanings(hosts: list[str]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "mirrors": st.none() | st.dictionaries(st.sampled_from(hosts), mirror, max_size=3),
+            "configs": st.none() | st.dictionaries(st.sampled_from(hosts), config, max_size=3),
+            "x-other": other,
+            "a key": other,
+        },
+    )
 
 
 class Writer:
@@ -152,9 +155,9 @@ class Writer:
 
 
 @st.composite
-def files(draw: st.DrawFn) -> tuple[dict[str, Any], bytes]:
-    """What a file means, and its bytes."""
-    meaning = draw(meanings)
+def files(draw: st.DrawFn, hosts: list[str] = HOSTS) -> tuple[dict[str, Any], bytes]:
+    """What a file with entries for some of these hosts means, and its bytes."""
+    meaning = draw(meanings(hosts))
     writer = Writer(draw)
     text = writer.choose("", "", "---\n", "# head\n--- # start\n") + writer.mapping(meaning, 0, top=True)
     if not meaning and writer.maybe():
