@@ -50,8 +50,11 @@ same_content() {
 # node knows it, FILE where it really is.
 try_file() {
 	if [ ! "$trial" ] || reason=$(try_to_write "$2" 2>&1); then return 0; fi
-	die "found that ${1#"$root"} cannot be written: ${reason##*: }" "root must be able to replace it" \
-		"have whoever owns it make it a plain file in a writable directory, or remove the node from the configuration"
+	remedy='replace it by a plain file in a writable directory, or remove the node from the configuration'
+	case $1 in
+	"${anchors:-none}"/* | "${bundle:-}") remedy='mount it writable or set systemTrust: false' ;;
+	esac
+	die "found that ${1#"$root"} cannot be written: ${reason##*: }" "root must be able to replace it" "$remedy"
 }
 
 # try_to_write FILE: by a file, or a directory, beside what would be the first to change.
@@ -65,8 +68,8 @@ try_to_write() {
 		mkdir -p "$place.k3s-registry" && { rmdir "$place.k3s-registry" || :; }
 	else
 		{ : >"$place.k3s-registry" && rm -f "$place.k3s-registry"; } || return 1
-		# Also refused where the file itself is immutable.
-		if [ -e "$place" ]; then : >>"$place"; fi
+		# An immutable file cannot be opened for reading and writing, nor one that can only grow.
+		if [ -e "$place" ]; then : <>"$place"; fi
 	fi
 }
 

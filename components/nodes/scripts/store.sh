@@ -92,6 +92,8 @@ update_store() {
 	if [ ! "$anchors" ]; then return 0; fi
 	killed=''
 	if [ -e "$pending" ]; then killed=1; fi
+	# A killed trial may have left it.
+	if [ "$verb" != check ]; then rm -f "$bundle.k3s-registry"; fi
 	case ${take_over:-}$verb in
 	*remove) restore_guide ;;
 	true*) take_over_guide ;;

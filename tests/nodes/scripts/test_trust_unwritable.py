@@ -54,6 +54,28 @@ def test_a_directory_in_what_cannot_be_written_is_refused(node: Node, directory:
     assert_refused(node, f"{directory}/", "cannot be written")
 
 
+@pytest.mark.parametrize("attribute", ["i", "a"])
+@pytest.mark.parametrize("path", ["etc/hosts", "etc/rancher/k3s/registries.yaml", "etc/rancher/k3s"])
+def test_what_an_attribute_makes_unchangeable_is_refused(node: Node, path: str, attribute: str) -> None:
+    node.write(YAML, "mirrors:\n")
+    place = node.root / path
+    if place.is_dir():
+        attribute = "i"
+    chattr = shutil.which("chattr")
+    if chattr is None or subprocess.run([chattr, f"+{attribute}", place], capture_output=True, check=False).returncode:
+        pytest.skip("this file system has no such attribute, or chattr is not installed")
+    try:
+        assert_refused(node, f"/{path}", "cannot be written: Operation not permitted")
+    finally:
+        subprocess.run([chattr, f"-{attribute}", place], check=True)
+
+
+def test_a_store_that_cannot_be_written_is_refused_with_the_way_on(debian: Node) -> None:
+    shutil.rmtree(debian.root / "usr/local/share/ca-certificates")
+    (debian.root / "usr/local/share/ca-certificates").symlink_to("/proc")
+    assert_refused(debian, "/usr/local/share/ca-certificates/k3s-registry-", "set systemTrust: false")
+
+
 @dash_only
 @pytest.mark.parametrize("path", ["etc/hosts", "etc/rancher", "etc"])
 def test_a_read_only_file_system_is_refused(node: Node, path: str, tmp_path: Path) -> None:
