@@ -22,7 +22,7 @@ COMMAND = "command:remote:Command"
 
 
 def inputs(request: Any) -> dict[str, Any]:
-    """What a registration sends to its provider."""
+    """The inputs that a registration sends to its provider."""
     plain: dict[str, Any] = json_format.MessageToDict(request.object)
     return plain
 
@@ -33,7 +33,7 @@ def unwrapped(value: Any) -> Any:
 
 
 class Provider(mocks.Mocks):
-    """Answers as the providers do, and refuses what the program must not ask."""
+    """Answers as the providers do, and fails for calls that the program must not make."""
 
     def __init__(self, *, preview: bool) -> None:
         self.preview = preview
@@ -73,7 +73,7 @@ class Recorder(mocks.MockMonitor):
 
 
 class Recording:
-    """What one run of the component registered."""
+    """The registrations of one run of the component."""
 
     def __init__(self, requests: list[Any], outputs: dict[str, Any], secret_outputs: list[str]) -> None:
         self.secret_outputs = secret_outputs

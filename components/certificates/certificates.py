@@ -1,7 +1,7 @@
 """Certificates: the authorities that nodes trust, and the registry's own certificate.
 
 Owns every private key of the stack. Delivers nothing: nodes get the trust bundle from `nodes`, the registry its key
-pair from `registry`. This module issues; `rotation` and `external_authority` refuse; `notices` holds the warnings.
+pair from `registry`. This module issues; `rotation` and `external` refuse; `notices` holds the warnings.
 """
 
 import datetime as dt
@@ -43,7 +43,7 @@ class Certificates(pulumi.ComponentResource):
     server_certificate_pem: pulumi.Output[str]
     """The server certificate, then the intermediate ones between it and the trusted authority, if there are any."""
     server_key_pem: pulumi.Output[str]
-    """Secret."""
+    """Key of the server certificate, in PEM; secret."""
     issuer_pem: pulumi.Output[str]
     """The authority that clients of the registry trust."""
     issuer_not_after: pulumi.Output[str]

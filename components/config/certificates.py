@@ -103,6 +103,7 @@ class CertificateSettings(Model):
                     rule="certificates.external must say which of the authorities it belongs to, or it must be removed",
                     example=f"`pulumi config rm {key}`",
                     reads=("certificates.external",),
+                    quotes_values=False,
                 )
 
     @property
@@ -136,17 +137,15 @@ class CertificateSettings(Model):
             yield Problem(
                 key="certificates.serverDays",
                 found=f"found {self._server_days}",
-                rule=f"it must be at most {longest}: a server certificate must not outlive its authority "
-                "(authorityYears)",
+                rule="it must be at most authorityYears in days: a server certificate must not outlive its authority",
                 example=str(longest),
                 reads=("certificates.authorityYears",),
             )
         if self._renew_days >= self._server_days:
             yield Problem(
                 key="certificates.renewDays",
-                found=f"found {self._renew_days}",
-                rule=f"it must be less than serverDays ({self._server_days}), or every `up` would renew the "
-                "certificate",
+                found=f"found {self._renew_days} (serverDays is {self._server_days})",
+                rule="it must be less than serverDays, or every `up` would renew the certificate",
                 example=str(self._server_days // 2),
                 reads=("certificates.serverDays", "certificates.authorityYears"),
             )
@@ -165,9 +164,10 @@ class CertificateSettings(Model):
             yield Problem(
                 key="caPrivateKey",
                 found="is missing",
-                rule=f"the issuer {self._issuer} is certificates.external",
+                rule="it is required: the issuer is the authority that certificates.external names",
                 example=_SET_KEY,
                 reads=("certificates.external", "certificates.issuer", "certificates.authorities"),
+                quotes_values=False,
             )
         external = judge(generation, ca_certificate)
         if isinstance(external, str):
@@ -178,6 +178,7 @@ class CertificateSettings(Model):
                 "root, and nothing secret, since it is stored in plain text (its value is not shown)",
                 example=_SET_CERTIFICATE,
                 reads=("certificates.external",),
+                quotes_values=False,
             )
             return
         wrong = key_problem(ca_private_key, external.chain[0]) if ca_private_key else None
@@ -189,4 +190,5 @@ class CertificateSettings(Model):
                 "value is not shown)",
                 example=_SET_KEY,
                 reads=("caCertificate",),
+                quotes_values=False,
             )

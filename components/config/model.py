@@ -166,8 +166,8 @@ class StackConfig(RegistrySettings):
     )
     take_over: Boolean = Field(
         default=False,
-        description="For one `pulumi up`: settings for this registry that were written by hand on the nodes, as the guide "
-        "says, are set aside, and the guide's private key is removed from each node.",
+        description="For one `pulumi up`: settings for this registry that were written by hand on the nodes, as the "
+        "guide says, are set aside, and the guide's private key is removed from each node.",
         examples=[True],
     )
     rollout: Rollout = Field(

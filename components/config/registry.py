@@ -12,6 +12,8 @@ from components.config.types import (
     Image,
     Label,
     Model,
+    NodeLabelName,
+    NodeLabelValue,
     Port,
     Quantity,
     RegistryName,
@@ -107,7 +109,7 @@ class RegistrySettings(Model):
         description="When the kubelet asks for that image: IfNotPresent, Always or Never.",
         examples=["IfNotPresent"],
     )
-    node_selector: Mapping[str, str] = Field(
+    node_selector: Mapping[NodeLabelName, NodeLabelValue] = Field(
         default={"node-type": "worker"},
         description="Labels of the nodes that the registry may run on.",
         examples=[{"node-type": "worker"}],
@@ -126,5 +128,5 @@ class RegistrySettings(Model):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name that the certificate carries and nodes resolve, the host name first."""
+        """Every name that the certificate contains and nodes resolve, the host name first."""
         return (self.hostname, *self.aliases)

@@ -6,20 +6,21 @@ import ipaddress
 import re
 from typing import Final
 
-# Patterns and lengths stand in the editor's schema too.
+# The editor's schema contains these patterns and lengths too.
 LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DNS_NAME: Final = rf"{LABEL}(\.{LABEL})*"
 USER: Final = r"[a-z_][a-z0-9_-]{0,31}"
-QUANTITY: Final = r"[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?"
+QUANTITY: Final = r"[1-9][0-9]*(\.[0-9]+)?(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?"
 IMAGE: Final = (
     r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
     r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?"
 )
+NODE_LABEL: Final = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 DNS_NAME_CHARACTERS: Final = 253
 NOTE_CHARACTERS: Final = 100
 GENERATION_CHARACTERS: Final = 40
-HOST_KEY_TYPES: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
-HOST_KEY: Final = rf"\s*({'|'.join(HOST_KEY_TYPES)})\s+[A-Za-z0-9+/]+=*(\s.*)?"
+_HOST_KEY_TYPES: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
+HOST_KEY: Final = rf"\s*({'|'.join(_HOST_KEY_TYPES)})\s+[A-Za-z0-9+/]+=*(\s.*)?"
 
 _HOST_KEY_FIELDS: Final = 2
 _PARTS_OF_KEY: Final = {"ssh-ed25519": 2, "ecdsa": 3}
@@ -46,10 +47,10 @@ def dns_name(value: str) -> str | None:
 
 
 def registry_name(value: str) -> str | None:
-    """A name that a certificate may carry and that every node resolves through its hosts file."""
+    """A name that a certificate may contain and that every node resolves through its hosts file."""
     wrong = dns_name(value)
     if wrong is not None:
-        return f"no certificate may carry it: {wrong}"
+        return f"no certificate may contain it: {wrong}"
     if value.rpartition(".")[2].isdigit():
         return "its last label must not be a number: clients would read it as an address"
     if value == "localhost" or value.endswith(".localhost"):
@@ -67,6 +68,8 @@ def address(value: str) -> str | None:
         return "it must be an IPv4 or IPv6 address"
     if "%" in value:
         return _WITHOUT_ZONE
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+        return "it must be the IPv4 address itself, not its form in IPv6"
     if parsed.is_unspecified or parsed.is_loopback or parsed.is_multicast or parsed.is_link_local:
         return "it must be an address that other machines reach: not loopback, link-local, multicast or unspecified"
     return None
@@ -113,8 +116,8 @@ def host_key(value: str) -> str | None:
             "it must be ed25519 or ECDSA, since pinning RSA asks for a SHA-1 signature, which OpenSSH refuses since "
             f"8.8 ({_ASK_FOR_KEY})"
         )
-    if kind not in HOST_KEY_TYPES:
-        return f"its type must be one of {', '.join(HOST_KEY_TYPES)} ({_ASK_FOR_KEY})"
+    if kind not in _HOST_KEY_TYPES:
+        return f"its type must be one of {', '.join(_HOST_KEY_TYPES)} ({_ASK_FOR_KEY})"
     return _key_problem(kind, blob)
 
 
@@ -159,6 +162,24 @@ def label(value: str) -> str | None:
     if re.fullmatch(LABEL, value):
         return None
     return "it must be lower-case letters, digits and hyphens, at most 63, beginning and ending with a letter or digit"
+
+
+def node_label_name(value: str) -> str | None:
+    """The name of a node's label, with or without a DNS name before it."""
+    prefix, slash, name = value.rpartition("/")
+    if re.fullmatch(NODE_LABEL, name) and (dns_name(prefix) is None if slash else True):
+        return None
+    return "it must be the name of a label: letters, digits, '-', '_' and '.', at most 63, after an optional DNS name/"
+
+
+def node_label_value(value: str) -> str | None:
+    """The value of a node's label, which may be empty."""
+    if not value or re.fullmatch(NODE_LABEL, value):
+        return None
+    return (
+        "it must be the value of a label: letters, digits, '-', '_' and '.', at most 63, beginning and ending with a "
+        "letter or digit"
+    )
 
 
 def image(value: str) -> str | None:

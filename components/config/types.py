@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from components.config import rules
 
 RULE_ERROR: Final = "rule"
-"""Type of an error that carries its own words: the context holds `rule`, and may hold `found`."""
+"""Type of an error with a rule of its own: the context holds `rule`, and may hold `found`."""
 
 
 class Model(BaseModel):
@@ -50,7 +50,7 @@ def _follows(check: Callable[[str], str | None]) -> AfterValidator:
 
 
 def _string(pattern: str, **keywords: int) -> WithJsonSchema:
-    """What editors are told of a string: simpler than the rule, never stricter."""
+    """The schema of a string for editors: simpler than the rule, never stricter."""
     return WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$", **keywords})
 
 
@@ -67,6 +67,8 @@ Host: TypeAlias = Annotated[str, _follows(rules.host), AfterValidator(rules.cano
 HostKey: TypeAlias = Annotated[str, _follows(rules.host_key), _string(rules.HOST_KEY)]
 User: TypeAlias = Annotated[str, _follows(rules.user), _string(rules.USER)]
 Quantity: TypeAlias = Annotated[str, _follows(rules.quantity), _string(rules.QUANTITY)]
+NodeLabelName: TypeAlias = Annotated[str, _follows(rules.node_label_name)]
+NodeLabelValue: TypeAlias = Annotated[str, _follows(rules.node_label_value), _string(f"({rules.NODE_LABEL})?")]
 Image: TypeAlias = Annotated[str, _follows(rules.image), _string(rules.IMAGE)]
 Note: TypeAlias = Annotated[str, _follows(rules.note), _string(".*", maxLength=rules.NOTE_CHARACTERS)]
 Boolean: TypeAlias = Annotated[bool, Strict()]

@@ -19,7 +19,7 @@ from components.nodes import probe_image, script, unlisted
 from components.nodes.command import create_commands
 from components.nodes.trust import trust_revision
 
-WAIT_SECONDS: Final = 120
+_WAIT_SECONDS: Final = 120
 """How long a node waits for the registry to answer: the address may be announced some time after the Service exists."""
 
 
@@ -106,7 +106,7 @@ def constants() -> dict[str, str]:
     """
     image = probe_image.build("@")
     return {
-        "wait_seconds": str(WAIT_SECONDS),
+        "wait_seconds": str(_WAIT_SECONDS),
         "repository": probe_image.REPOSITORY,
         "blobs": _lines(image.blobs),
         "manifests": _lines(image.manifests),

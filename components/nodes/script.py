@@ -26,8 +26,8 @@ class Script:
 
     def source(self) -> str:
         """The joined files, before comments and indentation are stripped."""
-        folder = resources.files("components.nodes") / "scripts"
-        return "\n".join(_as_shell(part, (folder / part).read_text(encoding="utf-8")) for part in self.parts)
+        directory = resources.files("components.nodes") / "scripts"
+        return "\n".join(_as_shell(part, (directory / part).read_text(encoding="utf-8")) for part in self.parts)
 
 
 _SHARED: Final = ("session.sh", "running.sh")

@@ -76,8 +76,8 @@ def gap_hook(node: Node, gap: Gap) -> pulumi.ResourceHookBinding:
     """
 
     def judge(change: pulumi.ResourceHookArgs) -> None:
-        before = told_fingerprints(change.old_inputs)
-        reason = gap(before, told_fingerprints(change.new_inputs)) if before else None
+        before = announced_fingerprints(change.old_inputs)
+        reason = gap(before, announced_fingerprints(change.new_inputs)) if before else None
         if reason is not None:
             message = f"node {node.name}: {reason}"
             raise pulumi.RunError(message)
@@ -86,11 +86,11 @@ def gap_hook(node: Node, gap: Gap) -> pulumi.ResourceHookBinding:
     return pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(f"{node.name}-trust-gap", judge, options)])
 
 
-def told_fingerprints(inputs: Mapping[str, Any] | None) -> frozenset[str]:
-    """The fingerprints that a command's own `stdin` announces; none where that is not known."""
+def announced_fingerprints(inputs: Mapping[str, Any] | None) -> frozenset[str]:
+    """The fingerprints that a command's own `stdin` announces; none while that is unknown."""
     text = (inputs or {}).get("stdin")
-    told = script.setting(text, "fingerprints") if isinstance(text, str) else None
-    return frozenset((told or "").split())
+    announced = script.setting(text, "fingerprints") if isinstance(text, str) else None
+    return frozenset((announced or "").split())
 
 
 def stdin(node: Node, config: StackConfig, bundle_pem: str) -> str:

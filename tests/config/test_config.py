@@ -23,7 +23,8 @@ def test_the_smallest_configuration_is_the_guides() -> None:
     assert config.node_selector == {"node-type": "worker"}
 
 
-def test_a_short_lived_authority_outlives_its_server_certificates_by_as_much_again() -> None:
+def test_a_server_certificate_lives_at_most_half_its_authoritys_life() -> None:
+    """By default; a short-lived authority would otherwise need its successor from the first day on."""
     plan = parse(with_value("certificates.authorityYears", 1)).certificates
     assert plan.server_days == 182
 
@@ -110,6 +111,10 @@ def test_the_error_says_that_nothing_was_contacted() -> None:
         ("caCertificate", "x", "which of the authorities"),
         ("certificates.protect", "yes", "true or false"),
         ("nodeSelector.node-type", 1, "must be a string"),
+        ("nodeSelector.node-type", "worker node", "value of a label"),
+        ("nodeSelector.node type", "worker", "name of a label"),
+        ("nodeSelector", {"/node-type": "worker"}, "name of a label"),
+        ("ip", "::ffff:192.168.0.202", "the IPv4 address itself"),
         ("unknown", "x", "not a key"),
     ],
 )
@@ -127,11 +132,13 @@ def test_a_wrong_value_is_refused_with_its_rule(path: str, value: Any, rule: str
         ("image", "quay.io/org/registry:3.0@sha256:" + "0" * 64),
         ("nodes.cube01.host", "cube01.local"),
         ("nodes.cube01.hostKey", ED25519 + " root@cube01"),
+        ("storage.size", "1.5Gi"),
         ("aliases", []),
         ("audit", "2026-01-31"),
+        ("nodeSelector", {"node-role.kubernetes.io/worker": ""}),
     ],
 )
-def test_a_right_value_is_taken(path: str, value: Any) -> None:
+def test_a_right_value_is_accepted(path: str, value: Any) -> None:
     assert parse(with_value(path, value))
 
 
@@ -171,7 +178,7 @@ def test_a_secret_key_in_plain_text_is_refused_and_not_shown() -> None:
     assert "very secret" not in problem
 
 
-def test_an_encrypted_key_is_taken() -> None:
+def test_an_encrypted_key_is_accepted() -> None:
     assert parse(with_value("sshPrivateKey", "very secret words"), encrypted=["sshPrivateKey"])
 
 
@@ -185,7 +192,28 @@ def test_an_encrypted_value_of_any_key_is_not_shown() -> None:
     assert "very secret" not in problem
 
 
-def test_texts_of_the_engine_become_the_types_the_user_wrote() -> None:
+@pytest.mark.parametrize(
+    ("values", "encrypted"),
+    [
+        ({"hostname": "hidden", "aliases": ["hidden"]}, "hostname"),
+        ({"aliases": ["hidden", "hidden"]}, "aliases"),
+        ({"ip": "10.9.8.7", "nodes": {"cube01": {"host": "10.9.8.7", "hostKey": ED25519}}}, "ip"),
+        ({"ip": "10.9.8.7", "nodes": {"cube01": {"host": "10.9.8.7", "hostKey": ED25519}}}, "nodes"),
+        ({"certificates": {"authorities": ["hidden", "other"]}}, "certificates"),
+        ({"certificates": {"authorities": ["hidden"], "issuer": "other"}}, "certificates"),
+        ({"certificates": {"external": "hidden"}}, "certificates"),
+        ({"certificates": {"authorities": ["hidden"], "external": "hidden"}}, "certificates"),
+        ({"certificates": {"serverDays": 357, "authorityYears": 10, "renewDays": 373}}, "certificates"),
+        ({"certificates": {"serverDays": 373, "authorityYears": 1, "renewDays": 357}}, "certificates"),
+    ],
+)
+def test_a_rule_between_keys_does_not_show_an_encrypted_value(values: dict[str, Any], encrypted: str) -> None:
+    found = problems({**SMALLEST, **values}, encrypted=[encrypted])
+    for value in ("hidden", "10.9.8.7", "357", "373"):
+        assert not any(value in problem for problem in found)
+
+
+def test_the_engines_strings_become_the_types_that_the_user_wrote() -> None:
     bag = {
         "k3s-registry:port": "5001",
         "k3s-registry:systemTrust": "false",

@@ -63,9 +63,8 @@ def test_a_changed_host_is_another_machine(build: Build, config: dict[str, Any])
         assert json_format.MessageToDict(request.replacement_trigger) == host
 
 
-def test_a_proof_needs_its_own_nodes_trust_and_the_registry_and_no_other_node(
-    build: Build, config: dict[str, Any]
-) -> None:
+def test_a_proof_depends_on_its_own_nodes_trust_and_the_registry(build: Build, config: dict[str, Any]) -> None:
+    """It depends on no other node."""
     recording = build(config)
     for node in config["nodes"]:
         needed = {recording.name_of(urn) for urn in recording.by_name[f"{node}-proof"].dependencies}
@@ -107,7 +106,7 @@ def test_a_serial_rollout_visits_servers_last(build: Build, config: dict[str, An
 
 
 def test_only_a_serial_rollout_lets_a_node_restart(build: Build, config: dict[str, Any]) -> None:
-    def told(rollout: str) -> set[bool]:
+    def allowed(rollout: str) -> set[bool]:
         recording = build(config | {"rollout": rollout})
         return {
             "\nrollout=serial\n" in inputs(request)["stdin"]
@@ -115,14 +114,14 @@ def test_only_a_serial_rollout_lets_a_node_restart(build: Build, config: dict[st
             if name.endswith("-trust")
         }
 
-    assert (told("parallel"), told("serial")) == ({False}, {True})
+    assert (allowed("parallel"), allowed("serial")) == ({False}, {True})
 
 
-def test_a_node_is_told_its_role_where_the_configuration_says_it(build: Build, config: dict[str, Any]) -> None:
+def test_a_node_gets_the_role_that_the_configuration_gives(build: Build, config: dict[str, Any]) -> None:
     config["nodes"]["control01"]["role"] = "server"
     recording = build(config)
-    told = {name: "\nrole=server\n" in inputs(request)["stdin"] for name, request in commands(recording).items()}
-    assert [name for name, is_told in told.items() if is_told] == ["control01-trust"]
+    has_role = {name: "\nrole=server\n" in inputs(request)["stdin"] for name, request in commands(recording).items()}
+    assert [name for name, has in has_role.items() if has] == ["control01-trust"]
 
 
 def test_the_order_of_nodes_changes_no_resource(build: Build, config: dict[str, Any]) -> None:
@@ -165,7 +164,7 @@ def test_an_offline_node_proves_nothing_and_is_not_among_the_verified(build: Bui
         ("storage", {"claimName": "images"}),
     ],
 )
-def test_another_registry_is_proved_anew(build: Build, config: dict[str, Any], key: str, value: Any) -> None:
+def test_a_changed_registry_is_proved_again(build: Build, config: dict[str, Any], key: str, value: Any) -> None:
     def asked(values: dict[str, Any]) -> str:
         return str(inputs(build(values).by_name["cube01-proof"])["stdin"])
 

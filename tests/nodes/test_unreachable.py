@@ -34,7 +34,8 @@ def test_each_failure_to_reach_a_node_names_the_node_and_a_remedy(error: str, re
     assert remedy in sentence
 
 
-def test_a_node_that_is_new_and_offline_is_not_told_to_be_marked_offline() -> None:
+def test_a_new_offline_node_gets_a_remedy_of_its_own() -> None:
+    """It is marked offline already; the remedy is to remove it from the configuration."""
     sentence = explain(replace(NODE, offline=True), "dial tcp 10.0.0.2:22: i/o timeout", offered="")
     assert sentence is not None
     assert "remove nodes.cube01" in sentence

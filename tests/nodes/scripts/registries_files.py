@@ -29,21 +29,21 @@ WORDS = [
 HOSTS = ["docker.io", "*", "quay.io", "mirror.local:5000", "registry.cube.local", "registry.cube.local:5001", "mirrors"]
 NO_STRING = {"yes", "no", "on", "off", "true", "false", "null", "y", "n"}
 
-texts = st.sampled_from(WORDS)
+strings = st.sampled_from(WORDS)
 mirror = st.fixed_dictionaries(
-    {"endpoint": st.lists(texts, min_size=1, max_size=3)},
-    optional={"rewrite": st.dictionaries(texts, texts, min_size=1, max_size=2)},
+    {"endpoint": st.lists(strings, min_size=1, max_size=3)},
+    optional={"rewrite": st.dictionaries(strings, strings, min_size=1, max_size=2)},
 )
 config = st.fixed_dictionaries(
     {},
     optional={
-        "auth": st.fixed_dictionaries({"username": texts, "password": texts}),
-        "tls": st.fixed_dictionaries({"ca_file": texts}),
+        "auth": st.fixed_dictionaries({"username": strings, "password": strings}),
+        "tls": st.fixed_dictionaries({"ca_file": strings}),
     },
 ).filter(bool)
 other = st.recursive(
-    texts,
-    lambda inner: st.lists(inner, min_size=1, max_size=3) | st.dictionaries(texts, inner, min_size=1, max_size=2),
+    strings,
+    lambda inner: st.lists(inner, min_size=1, max_size=3) | st.dictionaries(strings, inner, min_size=1, max_size=2),
     max_leaves=4,
 )
 
@@ -73,7 +73,7 @@ class Writer:
         return self.draw(st.booleans())
 
     def noise(self, after: str = "") -> list[str]:
-        """Lines that mean nothing; an indented one would belong to a block scalar before it."""
+        """Comments and empty lines; an indented one would belong to a block scalar before it."""
         deep = ["      # mirrors:\n", "  # x"] if "|" not in after else []
         return self.choose("", "", "\n", '# it\'s a "comment": [', *deep).splitlines()
 
@@ -86,7 +86,7 @@ class Writer:
         return self.choose(*styles)
 
     def scalar(self, text: str, indent: int) -> str:
-        """The text after the key's colon or the dash, whose parent stands at `indent`."""
+        """The text after the key's colon or the dash, whose parent is indented by `indent`."""
         if text.endswith("\n") and not text.endswith("\n\n") and self.maybe():
             lines = [" " * (indent + 2) + line if line else "" for line in text.splitlines()]
             return " " + "\n".join([self.choose("|", "| # c"), *lines])
@@ -247,7 +247,7 @@ LINES = [
 
 @st.composite
 def heaps(draw: st.DrawFn) -> bytes:
-    """Lines in any order, mended and broken ones: most are no YAML, and some mean something else than they seem to."""
+    """Lines in any order, valid and broken ones: most are not YAML, and some mean something else than they seem to."""
     line = st.tuples(
         st.sampled_from(LINES),
         st.sampled_from(["", "", "", "", " # c", "#", '"', "'", " [", ' "x"', " {", " ]", ":"]),

@@ -1,4 +1,4 @@
-"""What proof.sh says when the pull does not work: one sentence with node, cause and remedy."""
+"""The sentence of proof.sh when the pull fails: node, cause and remedy."""
 
 import datetime as dt
 import socket
@@ -63,7 +63,7 @@ def test_the_node_asks_as_kubelet_which_address_was_given(curl_bench: Bench, por
 
 
 @dash_only
-def test_silence_is_named(curl_bench: Bench) -> None:
+def test_an_address_that_does_not_answer_is_named(curl_bench: Bench) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen(0)
@@ -82,7 +82,7 @@ def test_silence_is_named(curl_bench: Bench) -> None:
     [(NOW - 2 * DAY, NOW - DAY, "has expired"), (NOW + DAY, NOW + 2 * DAY, "is not yet valid")],
     ids=["expired", "future"],
 )
-def test_a_certificate_out_of_its_time_is_named(
+def test_a_certificate_outside_its_validity_is_named(
     bench: Bench, start: dt.datetime, end: dt.datetime, expected: str
 ) -> None:
     bench.serve(bench.authority.server(names=(HOST,), start=start, end=end))
@@ -126,7 +126,7 @@ def test_a_registry_that_asks_for_credentials_is_named_at_once(bench: Bench) -> 
     assert_sentence(bench, "asks for credentials", wait_seconds="60")
 
 
-def test_a_registry_that_takes_nothing_is_named_at_once(bench: Bench) -> None:
+def test_a_registry_that_refuses_uploads_is_named_at_once(bench: Bench) -> None:
     bench.store.read_only = True
     bench.serve()
     assert_sentence(bench, "answered 405", wait_seconds="60")
@@ -150,7 +150,7 @@ def test_a_name_that_leads_elsewhere_is_named(curl_bench: Bench) -> None:
     assert_sentence(curl_bench, "the name registry.cube.local leads to 127.0.0.2 127.0.0.1", wait_seconds="30")
 
 
-def test_the_system_resolver_is_asked_where_there_is_one(curl_bench: Bench, tmp_path: Path) -> None:
+def test_the_systems_resolver_is_asked_where_it_exists(curl_bench: Bench, tmp_path: Path) -> None:
     curl_bench.serve()
     curl_bench.behave(errors=["something"] * 9)
     executable(tmp_path / "clients/getent", "#!/bin/sh\necho '10.9.9.9 STREAM registry.cube.local'\n")
@@ -180,7 +180,7 @@ def test_a_ca_file_of_another_authority_is_named(curl_bench: Bench, second_autho
         ("something; nobody has seen", "the pull failed"),
     ],
 )
-def test_what_containerd_reports_is_explained(curl_bench: Bench, error: str, expected: str) -> None:
+def test_errors_of_containerd_are_explained(curl_bench: Bench, error: str, expected: str) -> None:
     curl_bench.serve()
     curl_bench.behave(errors=[error] * 50)
     assert_sentence(curl_bench, expected, wait_seconds="6")

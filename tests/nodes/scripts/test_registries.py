@@ -1,4 +1,4 @@
-"""registries.yaml of the user's own: what it means with our entries, and what comes back when they go."""
+"""A registries.yaml of the user's own: its meaning with our entries, and its bytes after their removal."""
 
 import contextlib
 import json
@@ -43,7 +43,7 @@ class Part:
     def run(self, verb: str, content: bytes, work: Path | None = None, *, take_over: bool = False) -> tuple[int, bytes]:
         """Exit status, and the file as it would be written or the reason why it is refused.
 
-        With a folder for its temporary files, in which the answer is then left, the part runs as the whole calls it.
+        With a directory for its temporary files, in which the answer is then left, the part runs as trust.sh calls it.
         """
         (self.root / "etc/rancher/k3s/registries.yaml").write_bytes(content)
         variables = {"root": str(self.root), "endpoint": REGISTRY, "LC_ALL": "C", "verb": verb, "work": str(work)}
@@ -85,7 +85,7 @@ def union(meaning: dict[str, Any]) -> dict[str, Any]:
 
 
 def by_k3s(parsed: dict[str, Any]) -> dict[str, Any]:
-    """What K3s's parser shows, without what it leaves empty."""
+    """The answer of K3s's parser without its empty members."""
     return {key: dict(parsed.get(key) or {}) for key in ("mirrors", "configs")}
 
 
@@ -94,7 +94,7 @@ TAKEN = [("mirrors", REGISTRY), ("configs", REGISTRY), ("configs", HOST)]
 
 
 def check_merge(part: Part, before: bytes, after: bytes, taken: Sequence[tuple[str, str]] = ()) -> None:
-    """What holds for every merge, whatever the file was, and whichever entries were taken over."""
+    """Check what holds for every merge, whichever entries were taken over."""
     assert part.merged("apply", after) == after
     assert part.merged("remove", after) == before
     kept = before.split(b"\n")
@@ -116,7 +116,7 @@ def check_merge(part: Part, before: bytes, after: bytes, taken: Sequence[tuple[s
 
 @examples
 @given(files())
-def test_a_merged_file_means_what_it_meant_and_our_entries(part: Part, file: tuple[dict[str, Any], bytes]) -> None:
+def test_a_merged_file_keeps_its_meaning_and_gains_our_entries(part: Part, file: tuple[dict[str, Any], bytes]) -> None:
     meaning, before = file
     assert (yaml.safe_load(before) or {}) == meaning
     after = part.merged("apply", before)
@@ -141,7 +141,7 @@ def test_entries_for_our_registry_are_taken_over_and_come_back(part: Part, file:
 
 @examples
 @given(heaps())
-def test_no_heap_of_lines_is_merged_into_something_else(part: Part, before: bytes) -> None:
+def test_no_mixture_of_lines_is_merged_into_something_else(part: Part, before: bytes) -> None:
     after = part.merged("apply", before)
     assume(after is not None)
     assert after is not None
@@ -153,7 +153,7 @@ def test_no_heap_of_lines_is_merged_into_something_else(part: Part, before: byte
 
 @examples
 @given(st.binary(max_size=60) | st.text(max_size=30).map(str.encode))
-def test_any_bytes_are_refused_or_given_back(part: Part, before: bytes) -> None:
+def test_any_bytes_are_refused_or_restored(part: Part, before: bytes) -> None:
     after = part.merged("apply", before)
     assume(after is not None)
     assert after is not None
@@ -182,7 +182,7 @@ def test_any_bytes_are_refused_or_given_back(part: Part, before: bytes) -> None:
         b"---\n~ # nothing\n",
     ],
 )
-def test_the_ends_of_a_file_come_back_as_they_were(part: Part, before: bytes) -> None:
+def test_the_ends_of_a_file_are_restored(part: Part, before: bytes) -> None:
     after = part.merged("apply", before)
     assert after is not None
     assert yaml.safe_load(after) == union(yaml.safe_load(before) or {})

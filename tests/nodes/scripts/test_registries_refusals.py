@@ -1,4 +1,4 @@
-"""A registries.yaml that is refused: with node, line and remedy, nothing touched. And what its owner may do to ours."""
+"""A registries.yaml that is refused: node, line and remedy, before any change. And users' changes of our entries."""
 
 import pytest
 
@@ -79,7 +79,7 @@ CASES: list[tuple[str | bytes, int, str, str]] = [
 
 
 @pytest.mark.parametrize(("content", "line", "found", "remedy"), CASES)
-def test_what_is_not_understood_is_refused(
+def test_a_file_that_is_not_understood_is_refused(
     node: Node, content: str | bytes, line: int, found: str, remedy: str
 ) -> None:
     node.write(YAML, content)
@@ -121,7 +121,7 @@ def test_no_value_of_a_refused_file_is_shown(node: Node) -> None:
 
 
 @pytest.mark.parametrize("damage", [("# END", "# end"), ("  # END", "  docker.io: {}\n  # END")])
-def test_remove_touches_nothing_where_it_would_take_what_is_not_ours(node: Node, damage: tuple[str, str]) -> None:
+def test_remove_refuses_to_remove_what_is_not_ours(node: Node, damage: tuple[str, str]) -> None:
     node.run("apply")
     node.write(YAML, REGISTRIES_YAML.replace(*damage))
     before = node.tree(times=True)
@@ -152,7 +152,7 @@ def test_a_file_of_others_gets_our_entries_at_its_own_indentation(node: Node) ->
     assert node.tree() == before
 
 
-def test_an_entry_that_was_changed_by_hand_is_put_back(node: Node) -> None:
+def test_an_entry_that_was_changed_by_hand_is_restored(node: Node) -> None:
     node.write(YAML, FOREIGN)
     node.run("apply")
     wanted = node.read(YAML)
@@ -172,7 +172,7 @@ def test_a_registry_that_moved_is_found_in_a_file_of_others(node: Node) -> None:
     assert node.tree() == before
 
 
-def test_what_the_user_adds_to_a_file_of_ours_stays_when_ours_goes(node: Node) -> None:
+def test_a_users_additions_to_our_file_stay_after_removal(node: Node) -> None:
     node.run("apply")
     end = b"  # END k3s-registry\nconfigs"
     node.write(YAML, node.read(YAML).replace(end, end[:-7] + b"  docker.io: {}\nconfigs"))

@@ -1,4 +1,4 @@
-"""The block in the hosts file: whatever others have written there stays, byte for byte."""
+"""The block in the hosts file: everything else in the file stays, byte for byte."""
 
 import shutil
 import subprocess
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from components.nodes.script import TRUST, render
 from tests.authority import Authority, new_authority
 from tests.nodes.scripts.node import Node, plain_node
-from tests.nodes.scripts.shells import Shell, make_shell
+from tests.nodes.scripts.shells import Shell, create_shell
 from tests.nodes.scripts.test_trust_refusals import assert_refused
 
 BEGIN, END = "# BEGIN k3s-registry\n", "# END k3s-registry\n"
@@ -40,7 +40,7 @@ lines = st.one_of(
     st.binary(max_size=12).map(lambda raw: raw.translate(None, b"\x00\n")),
 )
 contents = st.tuples(st.lists(st.tuples(lines, st.sampled_from([b"\n", b"\r\n"]))), lines).map(
-    lambda made: b"".join(line + end for line, end in made[0]) + made[1]
+    lambda drawn: b"".join(line + end for line, end in drawn[0]) + drawn[1]
 )
 
 
@@ -53,10 +53,10 @@ def one_run(root: Path, shell: Shell, content: bytes) -> Node:
 @pytest.fixture(scope="module")
 def dash(tmp_path_factory: pytest.TempPathFactory) -> Shell:
 
-    made = make_shell("dash", tmp_path_factory.mktemp("dash") / "bin")
-    if made is None:
+    created = create_shell("dash", tmp_path_factory.mktemp("dash") / "bin")
+    if created is None:
         pytest.skip("dash is not installed")
-    return made
+    return created
 
 
 @given(content=contents)
@@ -66,9 +66,9 @@ def dash(tmp_path_factory: pytest.TempPathFactory) -> Shell:
 @example(content=b"no newline")
 @example(content=b"\r\n")
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_content_survives_apply_and_comes_back_on_remove(dash: Shell, content: bytes) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        node = one_run(Path(folder) / "root", dash, content)
+def test_any_content_survives_apply_and_remove(dash: Shell, content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        node = one_run(Path(directory) / "root", dash, content)
         assert node.run("apply").stderr == ""
         applied = node.read("/etc/hosts")
         assert applied.startswith(content)
@@ -78,14 +78,14 @@ def test_any_content_survives_apply_and_comes_back_on_remove(dash: Shell, conten
 
 
 @pytest.mark.parametrize("content", [b"a", b"", b"a\n", b"a\r\n\r\n", b"\n"])
-def test_the_end_of_the_file_comes_back(node: Node, content: bytes) -> None:
+def test_the_end_of_the_file_is_restored(node: Node, content: bytes) -> None:
     node.write("/etc/hosts", content)
     node.run("apply")
     node.run("remove")
     assert node.read("/etc/hosts") == content
 
 
-def test_lines_added_behind_the_block_stay(node: Node) -> None:
+def test_lines_added_after_the_block_stay(node: Node) -> None:
     node.write("/etc/hosts", b"a b")
     node.run("apply")
     with (node.root / "etc/hosts").open("ab") as hosts:
@@ -95,7 +95,7 @@ def test_lines_added_behind_the_block_stay(node: Node) -> None:
     assert node.read("/etc/hosts") == b"a b\n10.0.0.9 later"
 
 
-def test_a_block_that_lost_its_end_hinders_remove_with_a_sentence(node: Node) -> None:
+def test_remove_refuses_a_block_without_its_end(node: Node) -> None:
     node.run("apply")
     content = node.read("/etc/hosts").replace(END.encode(), b"")
     node.write("/etc/hosts", content)
@@ -103,7 +103,7 @@ def test_a_block_that_lost_its_end_hinders_remove_with_a_sentence(node: Node) ->
     assert node.read("/etc/hosts") == content
 
 
-def test_the_block_is_renewed_where_it_stands(node: Node) -> None:
+def test_the_block_is_renewed_in_its_place(node: Node) -> None:
     node.write("/etc/hosts", b"a b\n" + BLOCK.replace(b".202", b".201") + b"c d\n")
     node.run("apply")
     assert node.read("/etc/hosts") == b"a b\n" + BLOCK + b"c d\n"
@@ -130,7 +130,7 @@ TEMPLATES = ("alpine", "debian", "redhat", "suse")
         (None, TEMPLATES),
     ],
 )
-def test_the_template_of_cloud_init_carries_the_block_too(
+def test_the_template_of_cloud_init_contains_the_block_too(
     node: Node, release: str | None, templates: list[str]
 ) -> None:
     """Whatever cloud-init's settings say: they are in some ten places, and an unused template has no effect."""
