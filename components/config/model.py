@@ -193,6 +193,12 @@ class StackConfig(RegistrySettings):
         description="Whether the authorities also go into each node's system store, for docker and curl there.",
         examples=[True],
     )
+    take_over: Boolean = Field(
+        default=False,
+        description="For one `pulumi up`: settings for this registry that were written by hand on the nodes, as the "
+        "guide says, are set aside, and the guide's private key is removed from each node.",
+        examples=[True],
+    )
     rollout: Rollout = Field(
         default=Rollout.PARALLEL,
         description="How nodes are visited: parallel or serial (one after another, servers last). Only serial lets a "

@@ -47,6 +47,7 @@ _TRUST: Final = (
     "utf8.awk",
     "yaml_scan.awk",
     "registries.awk",
+    "registries_ours.awk",
     "registries.sh",
     "mirrored.awk",
     "containerd.sh",

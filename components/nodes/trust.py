@@ -59,7 +59,14 @@ class Nodes(pulumi.ComponentResource):
         self.revisions = pulumi.Output.all(
             **{name: command.stdout.apply(reported_revision) for name, command in self.commands.items()}
         )
+        reports = pulumi.Output.all(**{name: command.stdout for name, command in self.commands.items()})
+        reports.apply(self._warn)
         self.register_outputs({"revisions": self.revisions})
+
+    def _warn(self, reports: Mapping[str, str]) -> None:
+        sentence = guide_warning(reports)
+        if sentence is not None:
+            pulumi.log.warn(sentence, resource=self)
 
 
 def gap_hook(node: Node, gap: Gap) -> pulumi.ResourceHookBinding:
@@ -92,6 +99,8 @@ def stdin(node: Node, config: StackConfig, bundle_pem: str) -> str:
     program, particular = script.TRUST, {}
     if config.rollout is Rollout.SERIAL:
         program, particular = script.TRUST_WITH_RESTART, {"rollout": config.rollout.value}
+    if config.take_over:
+        particular["take_over"] = "true"
     if node.role is not None:
         particular["role"] = node.role.value
     return script.render(program, settings(node.name, config, bundle_pem) | particular)
@@ -128,3 +137,16 @@ def trust_revision(config: StackConfig, bundle_pem: str) -> str:
 def reported_revision(stdout: str) -> str:
     """The trust revision in a node's own report."""
     return str(json.loads(stdout)["revision"])
+
+
+def guide_warning(reports: Mapping[str, str]) -> str | None:
+    """The warning about nodes that trusted the guide's certificate, from each node's own report; None if none did."""
+    names = sorted(name for name, stdout in reports.items() if json.loads(stdout).get("guide"))
+    if not names:
+        return None
+    return (
+        f"nodes: found the guide's certificate on {', '.join(names)}; its private key, registry.key, was on each node, "
+        "so whoever read it there can pose as the registry to all who still trust it; the key was removed "
+        "from these nodes: remove both files wherever else they are (workstations, ~/docker-registry), and set "
+        "takeOver: false"
+    )

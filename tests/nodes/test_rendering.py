@@ -8,7 +8,7 @@ from components.config.parse import parse
 from components.nodes import probe_image
 from components.nodes.files import CA_FILE, configs_entry, hosts_toml, mirrors_entry
 from components.nodes.proof import constants, proof_revision
-from components.nodes.trust import settings, trust_revision
+from components.nodes.trust import guide_warning, settings, stdin, trust_revision
 from tests.config.stack_configs import SMALLEST
 
 CONFIG = parse(SMALLEST)
@@ -68,3 +68,17 @@ def test_a_node_completes_the_index_with_the_revision() -> None:
     index = constants()["index"]
     assert index.count("@") == 1
     assert index.replace("@", wanted).encode() == probe_image.build(wanted).index.content
+
+
+def test_nodes_get_take_over_only_where_it_is_set() -> None:
+    node = CONFIG.nodes[0]
+    assert "take_over" not in stdin(node, CONFIG, "").partition("script=")[0]
+    taking = CONFIG.model_copy(update={"take_over": True})
+    assert "\ntake_over=true\n" in stdin(node, taking, "")
+    assert trust_revision(taking, "") == trust_revision(CONFIG, "")
+
+
+def test_the_nodes_on_which_the_guides_key_was_are_named() -> None:
+    reports = {"b": '{"revision":"r","guide":true}', "a": '{"revision":"r","guide":true}', "c": '{"revision":"r"}'}
+    assert "found the guide's certificate on a, b; its private key" in str(guide_warning(reports))
+    assert guide_warning({"c": '{"revision":"r"}'}) is None

@@ -46,15 +46,18 @@ other = st.recursive(
     lambda inner: st.lists(inner, min_size=1, max_size=3) | st.dictionaries(strings, inner, min_size=1, max_size=2),
     max_leaves=4,
 )
-meanings = st.fixed_dictionaries(
-    {},
-    optional={
-        "mirrors": st.none() | st.dictionaries(st.sampled_from(HOSTS), mirror, min_size=1, max_size=3),
-        "configs": st.none() | st.dictionaries(st.sampled_from(HOSTS), config, min_size=1, max_size=3),
-        "x-other": other,
-        "a key": other,
-    },
-)
+
+
+def meanings(hosts: list[str]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "mirrors": st.none() | st.dictionaries(st.sampled_from(hosts), mirror, max_size=3),
+            "configs": st.none() | st.dictionaries(st.sampled_from(hosts), config, max_size=3),
+            "x-other": other,
+            "a key": other,
+        },
+    )
 
 
 class Writer:
@@ -129,22 +132,36 @@ class Writer:
             if lines or top:
                 lines += self.noise(lines[-1] if lines else "")
             below = key in {"mirrors", "configs"} and top
-            written = self.section(each) if below and each else self.value(each, indent)
+            written = self.section(each) if below else self.value(each, indent)
             name = self.quoted(key)
             lines.append(" " * indent + name + self.choose(":", " :" if not name.startswith("k") else ":") + written)
         return "\n".join(lines)
 
-    def section(self, value: dict[str, Any]) -> str:
+    def empty(self, value: dict[str, Any] | None) -> str:
+        """Nothing, or an empty mapping, as people and programs write it."""
+        if value is None:
+            return self.choose("~", "null", "Null", "NULL") + self.choose("", " ", "  # none", " # it's")
+        return self.choose("{}", "{ }") + self.choose("", "  ", " # {", " #")
+
+    def section(self, value: dict[str, Any] | None) -> str:
+        if value is None and self.maybe():
+            return self.value(None, 0)
+        if not value and self.maybe():
+            return self.choose(" ", "  ") + self.empty(value)
+        if not value:
+            return "\n".join(["", *self.noise(), self.choose(" ", "  ") + self.empty(value)])
         lines = [self.choose("", " ", "  # ours: [", " # it's"), *self.noise()]
         return "\n".join([*lines, self.mapping(value, len(self.choose(" ", "  ", "    ")))])
 
 
 @st.composite
-def files(draw: st.DrawFn) -> tuple[dict[str, Any], bytes]:
-    """What a file means, and its bytes."""
-    meaning = draw(meanings)
+def files(draw: st.DrawFn, hosts: list[str] = HOSTS) -> tuple[dict[str, Any], bytes]:
+    """What a file with entries for some of these hosts means, and its bytes."""
+    meaning = draw(meanings(hosts))
     writer = Writer(draw)
     text = writer.choose("", "", "---\n", "# head\n--- # start\n") + writer.mapping(meaning, 0, top=True)
+    if not meaning and writer.maybe():
+        text += writer.empty(draw(st.none() | st.just({})))
     text += "\n" + "\n".join(writer.noise(text)) if meaning else ""
     text = text.rstrip(" ") if not meaning else text
     unended = text.rstrip("\n")
@@ -155,6 +172,10 @@ def files(draw: st.DrawFn) -> tuple[dict[str, Any], bytes]:
 
 
 LINES = [
+    "mirrors: {}",
+    "configs: null",
+    "  ~",
+    "{}",
     "mirrors:",
     "configs:",
     "other:",
