@@ -65,7 +65,7 @@ remove_hosts_toml() {
 	fi
 	remove_file hosts.toml "$root$certs/$1/hosts.toml" "$hosts_toml"
 	remove_directory "$root$certs/$1"
-	rmdir "$root$certs/$1" || :
+	rmdir "$root$certs/$1" 2>/dev/null || :
 }
 
 # remove_certs: removes the directory of hosts.toml files, or the marker alone where others have put files there.

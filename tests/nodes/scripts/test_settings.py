@@ -51,7 +51,7 @@ CASES = {
     "U01 default unit": Case({UNIT: PLAIN}),
     "U02 data-dir in the unit": Case({UNIT: f"{SERVER} --data-dir {DATA}\n"}, data=DATA),
     "U03 JSON in config.yaml.d": Case(
-        {UNIT: PLAIN, f"{CONFIG_YAML}.d/50-rancher.yaml": f'{{\n  "data-dir": "{DATA}",\n  "tls-san": ["a"]\n}}\n'},
+        {UNIT: PLAIN, f"{CONFIG_YAML}.d/50-tool.yaml": f'{{\n  "data-dir": "{DATA}",\n  "tls-san": ["a"]\n}}\n'},
         data=DATA,
     ),
     "U04 K1 JSON on one line": by_config(f'{{"private-registry": "{REGISTRIES}"}}', registries=REGISTRIES),
