@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 COMPONENTS = Path(__file__).parents[1] / "components"
+LONGEST, LONGEST_PROGRAM = 250, 40
+"""Lines of a file that a reader still takes in."""
 FLOORS = (("certificates",), ("config",), ("registry", "nodes"), ("outputs",), ("registry_stack",))
 """The wings from the lowest floor up: a wing may import from the floors below, never from its own floor."""
 
@@ -84,3 +86,12 @@ def test_the_check_finds_every_form_of_an_upward_import(
     (tmp_path / file).parent.mkdir(exist_ok=True)
     (tmp_path / file).write_text(source)
     assert forbidden_imports(tmp_path) == found
+
+
+def test_no_file_of_the_product_is_long() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in files(COMPONENTS)}
+    assert {path.name: length for path, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_the_program_itself_is_short() -> None:
+    assert len((COMPONENTS.parent / "__main__.py").read_text(encoding="utf-8").splitlines()) <= LONGEST_PROGRAM

@@ -5,33 +5,26 @@ only types and stops at the first kind of problem that it meets.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Final
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from components.certificates.plan import CertificatePlan
 from components.config import rules
 from components.config.certificates import CertificateSettings
+from components.config.nodes import HOST_KEY_EXAMPLE, Node, NodeSettings, Ssh
 from components.config.problem import Problem, repetitions, shown
 from components.config.registry import LoadBalancer, RegistrySettings
 from components.config.types import (
     Boolean,
-    Host,
-    HostKey,
-    Integer,
     Model,
     NodeName,
     Note,
-    Port,
     PrivateKey,
-    User,
     refusal,
 )
-
-_HOST_KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9vzGeAGyDClVeJUe+UJ7C8zs5ip6h6jVzyj9/dcx4R"
 
 
 class Rollout(StrEnum):
@@ -39,99 +32,6 @@ class Rollout(StrEnum):
 
     PARALLEL = "parallel"
     SERIAL = "serial"
-
-
-class Role(StrEnum):
-    """The part that a node plays in K3s."""
-
-    SERVER = "server"
-    AGENT = "agent"
-
-
-class Proxy(Model):
-    """The jump host: a machine through which nodes are reached."""
-
-    host: Host = Field(description="The address or DNS name at which its SSH server answers.", examples=["203.0.113.7"])
-    host_key: HostKey = Field(
-        description="Its SSH server's public key, pinned as a node's is.",
-        examples=[_HOST_KEY],
-    )
-    user: User = Field(default="root", description="The login name there.", examples=["jump"])
-    port: Port = Field(default=22, description="The port of its SSH server.", examples=[22])
-
-
-class Ssh(Model):
-    """How a node is reached."""
-
-    user: User = Field(
-        default="root",
-        description="The login name; a user other than root needs `sudo -n`.",
-        examples=["root"],
-    )
-    port: Port = Field(default=22, description="The port of the SSH server.", examples=[22])
-    dial_timeout: Annotated[Integer, Field(ge=1, le=60)] = Field(
-        default=3,
-        description="Seconds for one attempt to connect.",
-        examples=[3],
-    )
-    dial_tries: Annotated[Integer, Field(ge=1, le=20)] = Field(
-        default=2,
-        description="How many attempts to connect are made.",
-        examples=[2],
-    )
-    proxy: Proxy | None = Field(
-        default=None,
-        description="The jump host through which every node is reached, with the same key or agent.",
-        examples=[{"host": "203.0.113.7", "hostKey": _HOST_KEY, "user": "jump"}],
-    )
-
-
-class NodeSettings(Model):
-    """One entry of `nodes` as the user wrote it."""
-
-    host: Host = Field(
-        description="The address or DNS name at which its SSH server answers.",
-        examples=["192.168.0.11"],
-    )
-    host_key: HostKey = Field(
-        description="Its SSH server's public key, ed25519 or ECDSA: the line that `ssh-keyscan -t ed25519 HOST` "
-        "prints, without the host name.",
-        examples=[_HOST_KEY],
-    )
-    user: User | None = Field(
-        default=None,
-        description="The login name, where it differs from ssh.user.",
-        examples=["root"],
-    )
-    port: Port | None = Field(
-        default=None,
-        description="The port of its SSH server, where it differs from ssh.port.",
-        examples=[22],
-    )
-    offline: Boolean = Field(
-        default=False,
-        description="Whether the node is off: nothing contacts it then.",
-        examples=[True],
-    )
-    role: Role | None = Field(
-        default=None,
-        description="Its part in K3s; with rollout serial, servers come last.",
-        examples=["agent"],
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Node:
-    """One machine of the cluster."""
-
-    name: str
-    """Its name in Kubernetes, and in this program's resources."""
-    host: str
-    host_key: str
-    ssh: Ssh
-    offline: bool
-    role: Role | None = None
-    """None where the configuration does not say: it then counts as an agent, and the node is not asked."""
 
 
 class Kubernetes(Model):
@@ -162,7 +62,7 @@ class StackConfig(RegistrySettings):
     node_settings: Annotated[dict[NodeName, NodeSettings], AfterValidator(_not_empty)] = Field(
         validation_alias="nodes",
         description="Every machine of the cluster by the name that `kubectl get nodes` shows.",
-        examples=[{"cube01": {"host": "192.168.0.11", "hostKey": _HOST_KEY}}],
+        examples=[{"cube01": {"host": "192.168.0.11", "hostKey": HOST_KEY_EXAMPLE}}],
         json_schema_extra={"propertyNames": {"pattern": f"^{rules.DNS_NAME}$"}},
     )
     ssh: Ssh = Field(default_factory=Ssh, description="How nodes are reached.", examples=[{"user": "pi"}])

@@ -6,7 +6,8 @@ from typing import Final
 import pulumi
 from pulumi_command import remote
 
-from components.config.model import Node, Proxy, Role, Rollout, Ssh
+from components.config.model import Rollout
+from components.config.nodes import Node, Proxy, Role, Ssh
 from components.nodes import script, unreachable
 
 _ALL_INPUTS: Final = ["stdin", "connection", "create", "update", "delete"]

@@ -16,7 +16,8 @@ import pulumi
 from pulumi_command import remote
 
 from components.certificates.bundle import fingerprints
-from components.config.model import Node, Rollout, StackConfig
+from components.config.model import Rollout, StackConfig
+from components.config.nodes import Node
 from components.nodes import script
 from components.nodes.command import create_commands
 from components.nodes.files import CA_FILE, configs_entry, hosts_toml, mirrors_entry

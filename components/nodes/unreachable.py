@@ -10,7 +10,7 @@ from typing import Final
 
 import pulumi
 
-from components.config.model import Node
+from components.config.nodes import Node
 
 _SCAN_SECONDS: Final = 5
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.config.model import Node, Proxy, Ssh
+from components.config.nodes import Node, Proxy, Ssh
 from components.nodes.unreachable import explain, fingerprint
 
 PINNED = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9vzGeAGyDClVeJUe+UJ7C8zs5ip6h6jVzyj9/dcx4R"
