@@ -33,10 +33,12 @@ def configs_entry(registry: str) -> str:
 
 
 def hosts_toml(registry: str) -> str:
-    """The hosts.toml that K3s will render from our entries at its next start; containerd reads it at each pull."""
+    """The hosts.toml that K3s will render from our entries at its next start; containerd reads it at each pull.
+
+    K3s 1.32.2 and later render it byte for byte so, earlier ones with more empty lines: a node compares without them.
+    """
     return f"""\
 {_HOSTS_TOML_HEADER}
-
 server = "https://{registry}/v2"
 capabilities = ["pull", "resolve", "push"]
 ca = ["{CA_FILE}"]

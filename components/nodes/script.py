@@ -12,6 +12,18 @@ from typing import Final
 
 from zopfli import gzip  # type: ignore[import-untyped]  # it has no types
 
+NO_SUDO: Final = "sudo -n does not work here"
+"""What a command says where it may not become root, whatever sudo itself says. The command line does not contain it."""
+_AS_ROOT: Final = (
+    "sh -c 'set -f; "
+    "test $(id -u) = 0 && exec sh -s -- $0; "
+    "said=$(sudo -n sh -s -- $0 2>&1 </dev/null) && exec sudo -n sh -s -- $0; "
+    "set -- sudo; "
+    "echo $1 -n does not work here: $said >&2; "
+    "exit 1'"
+)
+"""Runs standard input as root. Every login shell reads it alike: one word in single quotes, without `!`, backslash and
+line break. Sudo is tried with the very command that a policy has to allow."""
 _SETTING_NAME: Final = re.compile(r"[a-z][a-z_]*")
 
 
@@ -30,13 +42,19 @@ class Script:
         return "\n".join(_as_shell(part, (directory / part).read_text(encoding="utf-8")) for part in self.parts)
 
 
-_SHARED: Final = ("session.sh", "running.sh")
+_SHARED: Final = (
+    "session.sh",
+    "kubectl.sh",
+    "k3s_words.awk",
+    "k3s_settings.awk",
+    "config_path.awk",
+    "running.sh",
+    "k3s.sh",
+)
 _TRUST: Final = (
     *_SHARED,
     "lock.sh",
-    "k3s_words.awk",
-    "config_path.awk",
-    "k3s.sh",
+    "k3s_checks.sh",
     "files.sh",
     "certificate.awk",
     "in_bundle.awk",
@@ -53,15 +71,13 @@ _TRUST: Final = (
     "containerd.sh",
 )
 TRUST: Final = Script((*_TRUST, "trust.sh"))
-TRUST_WITH_RESTART: Final = Script((*_TRUST, "kubectl.sh", "restart.sh", "trust.sh"))
-PROOF: Final = Script(
-    (*_SHARED, "kubectl.sh", "proxy.awk", "proxy.sh", "address_owners.awk", "diagnosis.sh", "proof.sh")
-)
+TRUST_WITH_RESTART: Final = Script((*_TRUST, "restart.sh", "trust.sh"))
+PROOF: Final = Script((*_SHARED, "proxy.awk", "proxy.sh", "address_owners.awk", "diagnosis.sh", "proof.sh"))
 
 
 def command(action: str) -> str:
     """The command line that runs a rendered script: constant, since a failure prints it."""
-    return f"sudo -n sh -s -- {action}"
+    return f"{_AS_ROOT} {action}"
 
 
 def render(script: Script, settings: Mapping[str, str], constants: Mapping[str, str] | None = None) -> str:

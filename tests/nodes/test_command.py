@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 
+from components.nodes import script
 from tests.recordings import COMMAND, Build, Recording, inputs, unwrapped
 
 
@@ -21,12 +22,12 @@ def test_no_private_key_is_sent_to_a_node(build: Build, config: dict[str, Any]) 
 def test_the_command_line_is_constant(build: Build, config: dict[str, Any]) -> None:
     for request in commands(build(config)).values():
         sent = inputs(request)
-        assert sent["create"] == sent["update"] == "sudo -n sh -s -- apply"
+        assert sent["create"] == sent["update"] == script.command("apply")
 
 
 def test_only_the_trust_has_something_to_undo(build: Build, config: dict[str, Any]) -> None:
     sent = {name: inputs(request).get("delete") for name, request in commands(build(config)).items()}
-    assert sent["cube01-trust"] == "sudo -n sh -s -- remove"
+    assert sent["cube01-trust"] == script.command("remove")
     assert sent["cube01-proof"] is None
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from components.nodes.script import PROOF, TRUST, TRUST_WITH_RESTART, Script, command, render, setting
+from components.nodes.script import NO_SUDO, PROOF, TRUST, TRUST_WITH_RESTART, Script, command, render, setting
 
 # A shell variable can hold any string without NUL; a lone surrogate cannot be encoded.
 values = st.text(alphabet=st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"))
@@ -55,7 +55,17 @@ def test_only_comments_are_stripped_from_a_script(script: Script) -> None:
 
 
 def test_the_command_line_holds_no_data() -> None:
-    assert command("apply") == "sudo -n sh -s -- apply"
+    assert command("apply").removesuffix(" apply") == command("remove").removesuffix(" remove")
+
+
+def test_every_login_shell_reads_the_command_line_alike() -> None:
+    start, quoted, end = command("apply").split("'")
+    assert (start, end) == ("sh -c ", " apply")
+    assert not set(quoted) & set('!"\\\n')
+
+
+def test_the_command_line_does_not_contain_the_words_by_which_a_failure_is_recognised() -> None:
+    assert NO_SUDO not in command("apply")
 
 
 def test_a_name_that_is_no_shell_variable_is_refused() -> None:

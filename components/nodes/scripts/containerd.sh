@@ -44,14 +44,17 @@ check_hosts_toml() {
 	fi
 }
 
+# write_hosts_toml: K3s writes the file anew at each of its starts, so a file that means the same stays as it is.
 write_hosts_toml() {
 	printf %s "$hosts_toml" >"$work/new"
-	if ! mirrored; then write_file hosts.toml "$toml"; fi
+	if means_ours; then cat "$toml" >"$work/new"; fi
+	write_file hosts.toml "$toml"
 }
 
-# mirrored: hosts.toml is ours but for parts that K3s's embedded registry mirror added to it.
-mirrored() {
-	grep -qs '^\[host\."https://' "$toml" && [ "$(awk "$mirrored_awk" "$toml")" = "$(awk NF "$work/new")" ]
+# means_ours: hosts.toml is ours but for empty lines, whose number depends on the version of K3s, and but for parts that
+# K3s's embedded registry mirror added to it.
+means_ours() {
+	[ -e "$toml" ] && [ "$(awk "$mirrored_awk" "$toml")" = "$(awk NF "$work/new")" ]
 }
 
 # remove_hosts_toml ENDPOINT: removes our settings for it from containerd.
@@ -63,6 +66,12 @@ remove_hosts_toml() {
 	remove_file hosts.toml "$root$certs/$1/hosts.toml" "$hosts_toml"
 	remove_directory "$root$certs/$1"
 	rmdir "$root$certs/$1" 2>/dev/null || :
+}
+
+# remove_certs: removes the directory of hosts.toml files, or the marker alone where others have put files there.
+remove_certs() {
+	remove_directory "$root$certs"
+	rm -f "$root$certs/.k3s-registry"
 }
 
 # remove_former_hosts_toml: of the registry that registries.yaml names as ours, where it is another one by now.

@@ -1,13 +1,11 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # joined with the other parts
-# Where K3s is on this node and how it is configured: found, not assumed.
+# Where K3s is on this node and how it is configured: found, not assumed. The K3s that runs is asked first (running.sh);
+# its service and its configuration are read for what it does not say, or where none runs.
 
-# find_k3s: Sets unit, kind, told, config_yaml, configuration, data, config_toml, config_path and certs.
+# find_k3s: Sets unit, kind, told, config_yaml, unread, running_data, data, config_toml, config_path and certs.
 find_k3s() {
-	configuration=''
 	find_service
-	option config c K3S_CONFIG_FILE
-	config_yaml=${value:-/etc/rancher/k3s/config.yaml}
-	configuration=$(cat "$root$config_yaml" "$root$config_yaml".d/*.y*ml 2>/dev/null) || :
+	read_configuration
 	find_running_data
 	option data-dir d K3S_DATA_DIR
 	data=${running_data:-${value:-/var/lib/rancher/k3s}}
@@ -20,12 +18,13 @@ find_k3s() {
 # Sets unit (its name, empty without one), kind (server or agent) and told (its words, by k3s_words.awk).
 find_service() {
 	unit='' kind='' told=''
-	for file in "$root"/etc/systemd/system/k3s*.service "$root"/etc/init.d/k3s*; do
-		if [ ! -f "$file" ]; then continue; fi
-		name=${file##*/}
-		name=${name%.service}
-		words=$(cat "$file" "$file".d/*.conf "$root/etc/default/$name" "$root/etc/sysconfig/$name" "$file.env" \
-			"$root/etc/rancher/k3s/$name.env" 2>/dev/null | awk "$k3s_words_awk")
+	# In systemd's order: the first one counts.
+	unit_directories='/etc/systemd/system /run/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system
+		/lib/systemd/system'
+	for service in $(list_services | sort -u); do
+		name=${service%.service} shell=''
+		if [ "$name" = "$service" ]; then shell=1; fi
+		words=$(print_service | awk -v root="$root" -v name="$name" -v shell="$shell" "$k3s_words_awk")
 		case ${words%%"$nl"*}$name in
 		server* | k3s) kind_here=server ;;
 		agent* | k3s-agent) kind_here=agent ;;
@@ -37,8 +36,65 @@ find_service() {
 	done
 }
 
-# option FLAG [SHORT [VARIABLE]]: what K3s was given, by its command line, else its configuration, else its environment.
-# Sets value.
+# list_services: systemd's with their suffix, OpenRC's without.
+list_services() {
+	systemctl list-unit-files --no-legend --no-pager 'k3s*.service' | sed -n 's/^\(k3s[^ ]*\.service\) .*/\1/p'
+	for directory in $unit_directories; do
+		for file in "$root$directory"/k3s*.service; do
+			if [ -f "$file" ]; then echo "${file##*/}"; fi
+		done
+	done
+	for file in "$root"/etc/init.d/k3s*; do
+		if [ -f "$file" ]; then echo "${file##*/}"; fi
+	done
+}
+
+# print_service: all files of $service, later ones over earlier ones.
+print_service() {
+	if [ "$shell" ]; then
+		print_file "$root/etc/environment"
+		print_file "$root/etc/conf.d/$name"
+		print_file "$root/etc/init.d/$name"
+		print_file "$root/etc/rancher/k3s/$name.env"
+		return 0
+	fi
+	# systemd itself knows every directory; it may not be what runs here.
+	if systemctl cat --no-pager "$service" | grep .; then return 0; fi
+	for directory in $unit_directories; do
+		if [ ! -e "$root$directory/$service" ]; then continue; fi
+		print_file "$root$directory/$service"
+		break
+	done
+	for directory in $unit_directories; do
+		for file in "$root$directory/$service".d/*.conf; do echo "${file##*/} $file"; done
+	done | sort -s -k1,1 | awk '!seen[$1]++ { sub(/^[^ ]* /, ""); print }' | while IFS= read -r file; do
+		print_file "$file"
+	done
+}
+
+# print_file FILE: with an end to its last line.
+print_file() {
+	if [ -f "$1" ]; then awk 1 "$1"; fi
+}
+
+# read_configuration: puts the words of K3s's configuration before those of its command line, as K3s does.
+# Sets config_yaml, told and unread (a file of which this program does not understand each line).
+read_configuration() {
+	option config c K3S_CONFIG_FILE
+	config_yaml=${fallback:-${value:-/etc/rancher/k3s/config.yaml}} configured='' unread=''
+	for file in "$root$config_yaml" "$root$config_yaml".d/*.y*ml; do
+		if [ ! -f "$file" ]; then continue; fi
+		words=$(awk "$k3s_settings_awk" "$file")
+		case $nl$words$nl in
+		*"$nl?$nl"*) unread=${file#"$root"} ;;
+		esac
+		configured=$configured$words$nl
+	done
+	told=$configured$told
+}
+
+# option FLAG [SHORT [VARIABLE]]: what K3s was given last, by its configuration and its command line, else by its
+# environment. Sets value, and fallback to what the environment says.
 option() {
 	value='' take='' fallback=''
 	set -f
@@ -53,10 +109,6 @@ option() {
 	done
 	set +f
 	unset IFS
-	if [ ! "$value" ]; then
-		value=$(printf '%s\n' "$configuration" |
-			sed -n "s/^[\"']*$1[\"']*:[[:space:]]*[\"']*\([^\"'#]*[^\"'#[:space:]]\).*/\1/p" | tail -n1)
-	fi
 	value=${value:-$fallback}
 }
 
@@ -65,22 +117,4 @@ option() {
 read_config_path() {
 	config_path=$(cat "$root$config_toml" "$root${config_toml%.toml}"*.toml.d/*.toml 2>/dev/null |
 		awk "$config_path_awk")
-}
-
-# check_k3s: refuses a K3s that this program does not serve.
-check_k3s() {
-	require_k3s
-	old=$(k3s --version | awk '/^k3s version v1\./ { split($3, part, "."); if (part[2] < 30) print $3 }')
-	if [ "$old" ]; then die "found K3s $old" "it must be v1.30 or newer" "upgrade K3s"; fi
-	if [ "$unit" ] && [ "${role:-$kind}" != "$kind" ]; then
-		die "found K3s as $kind here (service $unit)" "the configuration says '$role'" "correct nodes.$node.role"
-	fi
-	option container-runtime-endpoint
-	runtime=$value
-	option docker
-	if [ "$value" = true ]; then runtime=docker; fi
-	if [ "$runtime" ]; then
-		die "found container runtime '$runtime' in the settings of K3s" "it must be K3s' own containerd" \
-			"remove that setting (service ${unit:-k3s}, $config_yaml) or take the node out of the configuration"
-	fi
 }

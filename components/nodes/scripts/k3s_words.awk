@@ -1,8 +1,10 @@
-# k3s_words.awk: how a service starts K3s, from its files (systemd's or OpenRC's, with its environment files).
+# k3s_words.awk: how a service starts K3s, by its unit with all drop-ins, or by OpenRC's script with its settings.
 #
-# Usage: cat FILE... | awk -f k3s_words.awk
+# Usage: cat FILE... | awk -v root=ROOT -v name=SERVICE -v shell=1 -f k3s_words.awk
 #
-# Prints `server`, `agent` or an empty line; then the variables of the environment that matter; then the command line,
+# ROOT is the directory below which the unit's environment files are, and `shell` is set for OpenRC.
+#
+# Prints `server`, `agent` or an empty line; then the variables of the environment that matter; then K3s's arguments,
 # one word per line: `--flag=value` as two words, one dash as two.
 
 # systemd allows comments between continued lines.
@@ -15,48 +17,140 @@
 	next
 }
 
+# A value in the shell's double quotes may span lines.
+shell && is_open(line) {
+	line = line " "
+	next
+}
+
 {
-	read_assignment(line)
+	read_setting(line)
 	line = ""
 }
 
-END { print_words() }
+END {
+	for (i = 1; i <= environment_files; i++) read_environment_file(environment_file[i])
+	if (shell) command[commands = 1] = env["command"] " " env["command_args"]
+	# The last one that starts K3s.
+	for (i = commands; i > 0 && !found; i--) {
+		split_words(expand(command[i]))
+		found = find_arguments()
+	}
+	print_words(found ? found : 1)
+}
 
-function print_words(    i) {
-	for (i = 1; i <= command_words && command[i] !~ /^(server|agent)$/; i++);
-	print command[i]
-	printf "%s", environment
-	for (i = 1; i <= command_words && command[i] !~ /^[12]?>/; i++) {
-		if (sub(/^--?/, "--", command[i])) sub(/=/, "\n", command[i])
-		print command[i]
+function print_words(i,    key) {
+	print role
+	for (key in env) if (key ~ /^K3S_(DATA_DIR|CONFIG_FILE|NODE_NAME)$/) print key "=" env[key]
+	for (; i <= words && word[i] !~ /^[12]?>/; i++) {
+		if (sub(/^--?/, "--", word[i])) sub(/=/, "\n", word[i])
+		print word[i]
 	}
 }
 
-function read_assignment(text,    key, value) {
-	sub(/^[ \t]*(export )?/, "", text)
+# Returns the number of the first word after `k3s` where the words start a server or an agent, else 0. Sets role.
+function find_arguments(    i, j) {
+	for (i = 1; i <= words; i++) {
+		# A shell around K3s has the whole command in one word.
+		if (word[i] ~ /(^|[\/ \t])k3s[ \t]/) {
+			split_words(word[i])
+			return find_arguments()
+		}
+		if (word[i] ~ /(^|\/)k3s-(server|agent)$/) {
+			role = word[i]
+			sub(/.*-/, "", role)
+			return i + 1
+		}
+		if (word[i] !~ /(^|\/)k3s(-[a-z0-9]+)?$/) continue
+		for (j = i + 1; j <= words; j++) {
+			if (word[j] ~ /^(server|agent)$/) {
+				role = word[j]
+				return i + 1
+			}
+			# Flags, and their values, may come before.
+			if (word[j] !~ /^-/ && word[j - 1] !~ /^-[^=]*$/) break
+		}
+	}
+	return 0
+}
+
+function is_open(text) {
+	gsub(/\\./, "", text)
+	return text ~ /^[ \t]*[a-z_]+="/ && gsub(/"/, "", text) % 2
+}
+
+function read_setting(text,    key, value) {
+	if (shell && sub(/^[ \t]*: *"?\$[{]/, "", text)) {
+		key = value = text
+		sub(/:?=.*/, "", key)
+		sub(/^[^=]*=/, "", value)
+		sub(/[}]"?[ \t]*$/, "", value)
+		if (!(key in env)) assign(key, value)
+		return
+	}
+	sub(/^[ \t]*(export[ \t]+)?/, "", text)
 	key = value = text
-	sub(/[ \t]*=.*/, "", key)
+	if (!sub(/[ \t]*=.*/, "", key)) return
 	sub(/^[^=]*=[ \t]*/, "", value)
-	if (key == "ExecStart" || key == "command_args") read_command(key, value)
-	else if (key == "Environment") read_environment(value)
-	else if (key ~ /^K3S_(DATA_DIR|CONFIG_FILE|NODE_NAME)$/) read_environment(key "=" value)
+	if (shell) assign(key, expand(value))
+	else if (key == "ExecStart") {
+		sub(/^[-@:+!|]+/, "", value)
+		# An empty one takes back those before it.
+		if (value == "") commands = 0
+		else command[++commands] = value
+	} else if (key == "Environment") {
+		split_words(value)
+		for (key = 1; key <= words; key++)
+			if (word[key] ~ /=/) env[substr(word[key], 1, index(word[key], "=") - 1)] = \
+				substr(word[key], index(word[key], "=") + 1)
+	} else if (key == "EnvironmentFile") {
+		if (value == "") environment_files = 0
+		else environment_file[++environment_files] = value
+	}
 }
 
-# Sets command[1 .. command_words]; the last command line counts.
-function read_command(key, text,    i) {
-	sub(/^[-@:+!|]+/, "", text)
-	split_words(text)
-	# OpenRC's shell removes one layer of quotes.
-	if (key != "ExecStart") split_words(word[1])
-	for (i = 1; i <= words; i++) command[i] = word[i]
-	command_words = words
-	command[words + 1] = ""
+# Sets env[key] to the value without its quotes.
+function assign(key, value) {
+	split_words(value)
+	if (key ~ /^[A-Za-z_][A-Za-z0-9_]*$/) env[key] = words ? word[1] : ""
 }
 
-function read_environment(text,    i) {
-	split_words(text)
-	for (i = 1; i <= words; i++)
-		if (word[i] ~ /^K3S_(DATA_DIR|CONFIG_FILE|NODE_NAME)=/) environment = environment word[i] "\n"
+function read_environment_file(path,    text, key, value) {
+	gsub(/["\047]/, "", path)
+	sub(/^-/, "", path)
+	gsub(/%[Np]/, name, path)
+	gsub(/%n/, name ".service", path)
+	path = root path
+	while ((getline text < path) > 0) {
+		if (text !~ /^[ \t]*[A-Za-z_][A-Za-z0-9_]*=/) continue
+		key = value = text
+		sub(/^[ \t]*/, "", key)
+		sub(/=.*/, "", key)
+		sub(/^[^=]*=/, "", value)
+		if (value !~ /^[ \t]*["\047]/) gsub(/[ \t]/, "\001", value)
+		assign(key, value)
+		gsub(/\001/, " ", env[key])
+	}
+	close(path)
+}
+
+# The text with variables replaced. In a unit `${NAME}` stays one word, whatever its value.
+function expand(text,    out, key, value, braces, otherwise) {
+	while (match(text, /\$([{][A-Za-z_][A-Za-z0-9_]*(:?-[^}]*)?[}]|[A-Za-z_][A-Za-z0-9_]*)/)) {
+		out = out substr(text, 1, RSTART - 1)
+		key = substr(text, RSTART + 1, RLENGTH - 1)
+		text = substr(text, RSTART + RLENGTH)
+		braces = gsub(/[{}]/, "", key)
+		otherwise = ""
+		if (match(key, /:?-/)) {
+			otherwise = substr(key, RSTART + RLENGTH)
+			key = substr(key, 1, RSTART - 1)
+		}
+		value = key in env ? env[key] : otherwise
+		if (braces && !shell) gsub(/[ \t]/, "\001", value)
+		out = out value
+	}
+	return out text
 }
 
 # Sets word[1 .. words], split as a shell does: by spaces outside quotes.
@@ -73,6 +167,7 @@ function split_words(text,    i, c, quote, part, quoted) {
 			quoted = 1
 		} else if (c ~ /[^ \t]/) part = part c
 		else {
+			gsub(/\001/, " ", part)
 			if (quoted || part != "") word[++words] = part
 			part = quoted = ""
 		}

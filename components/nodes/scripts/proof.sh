@@ -6,7 +6,7 @@
 # Pushing goes to the address, with the CA from the settings: a wrong name or trust file must not hinder other nodes.
 # Pulling goes by name, through everything that a pod's image goes through.
 
-# prepare: Sets base (the registry by its address), image (as a pod names it), data (K3s's), client (curl, wget or
+# prepare: Sets base (the registry by its address), image (as a pod names it), client (curl, wget or
 # empty), deadline, and what the other functions set, as it is before the first request.
 prepare() {
 	case $address in
@@ -17,10 +17,9 @@ prepare() {
 	printf %s "$authorities" >"$work/ca"
 	: >"$work/reply"
 	: >"$work/pull"
-	find_running_data
-	data=${running_data:-/var/lib/rancher/k3s}
-	# Otherwise it looks below the default data-dir.
-	export CRI_CONFIG_FILE="$root$data/agent/etc/crictl.yaml"
+	find_k3s
+	# Otherwise crictl looks below the default data-dir, and unpacks K3s's programs there.
+	export CRI_CONFIG_FILE="$root$data/agent/etc/crictl.yaml" K3S_DATA_DIR="$root$data"
 	if [ ! -e "$CRI_CONFIG_FILE" ]; then unset CRI_CONFIG_FILE; fi
 	# busybox' wget can neither PUT nor use a CA of ours.
 	client=''

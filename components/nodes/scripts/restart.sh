@@ -150,6 +150,8 @@ is_ready() {
 	seen="no config_path in $config_toml"
 	[ "$config_path" ] || return 1
 	seen='no answer from the API server'
+	running_name=$(print_node_name)
+	node_name=${running_name:-$node_name}
 	heartbeats='{.items[*].status.conditions[?(@.type=="Ready")].lastHeartbeatTime} {.items[*].spec.renewTime}'
 	report=$(kubectl_as "$data/agent/kubelet.kubeconfig" --request-timeout 5s get -n kube-node-lease \
 		"node/$node_name" "lease/$node_name" \

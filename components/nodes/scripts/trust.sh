@@ -10,6 +10,7 @@
 # this one.
 find_files() {
 	find_k3s
+	follow_running_k3s
 	what='' trial='' ca=$root$ca_file journal=$root$ca_file.restart restart=''
 	toml=$root$certs/$endpoint/hosts.toml
 	owners=$root/etc/rancher/k3s/k3s-registry-nodes
@@ -115,7 +116,7 @@ remove() {
 remove_files() {
 	remove_former_hosts_toml
 	remove_hosts_toml "$endpoint"
-	remove_directory "$root$certs"
+	remove_certs
 	remove_registries
 	each_hosts_file write_hosts
 	update_store

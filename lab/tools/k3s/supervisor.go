@@ -31,6 +31,9 @@ func runNode(role string, args []string) {
 	if err != nil {
 		fatalf("k3s: %v", err)
 	}
+	if cfg.Words, err = nodeconfig.Arguments(role, args, *configFile); err != nil {
+		fatalf("k3s: %v", err)
+	}
 	children := supervision.New(ctx)
 	err = runComponents(children, cfg, role == "server", notify)
 	stopped := ctx.Err() != nil
@@ -59,6 +62,7 @@ func runComponents(children *supervision.Group, cfg nodeconfig.Config, isServer 
 	if err := startAgent(children, cfg, isServer); err != nil {
 		return err
 	}
+	go noteArguments(children.Context, cfg)
 	if !isServer {
 		notify()
 	}

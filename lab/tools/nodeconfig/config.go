@@ -34,6 +34,8 @@ type Config struct {
 	PrivateRegistry                string `json:"private-registry"`
 	PauseImage                     string `json:"pause-image"`
 	DisableDefaultRegistryEndpoint bool   `json:"disable-default-registry-endpoint"`
+	// Words are those that K3s notes on its node.
+	Words []string `json:"-"`
 }
 
 // Load reads the file and completes it with K3s's defaults. Keys it does not know are passed over, as a real

@@ -1,5 +1,6 @@
 """K3s as a service of a node in a temporary root: units as its installer writes them, and how it is restarted."""
 
+import json
 from collections.abc import Sequence
 
 from components.nodes.script import TRUST_WITH_RESTART
@@ -80,10 +81,10 @@ RENEWED = "$(date -u +%Y-%m-%dT%H:%M:%S.123456Z)"
 RESTARTER = """\
 #!/bin/sh
 root={root}
-case "$0 $*" in
+case " $*" in
 *' is-active '*) echo activating && exit 3 ;;
 *' status') exit 3 ;;
-*restart*) echo "$*" >>"$root/restarts"; . "$root/starts" ;;
+*' restart'*) echo "$*" >>"$root/restarts"; . "$root/starts" ;;
 esac
 """
 DETACHER = """\
@@ -162,3 +163,23 @@ def running(node: Node, *data_dirs: str) -> None:
         config = f"{data}/agent/etc/containerd/config.toml"
         arguments = ("containerd", "-c", config, "-a", "/run/k3s/containerd/containerd.sock", "")
         node.write(f"/proc/{number}/cmdline", "\0".join(arguments))
+
+
+ANSWERING = """\
+#!/bin/sh
+case "$*" in
+--version) echo 'k3s version v1.34.4+k3s1 (abcdef)' ;;
+*' --kubeconfig '{root}{data}'/agent/kubelet.kubeconfig '*' auth whoami '*) printf %s 'system:node:{name}' ;;
+*' get node {name} '*node-args*) printf %s '{words}' ;;
+*) echo 'Error from server (Forbidden)' >&2 && exit 1 ;;
+esac
+"""
+
+
+def answering(node: Node, data: str, *words: str, name: str = "cube01") -> None:
+    """Have a K3s run that was started with these words, and an API server that shows what K3s noted on its node."""
+    running(node, data)
+    # As Go's encoder writes it.
+    noted = json.dumps(words).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    quoted = ANSWERING.format(root=node.root, data=data.replace(" ", "' '"), name=name, words=noted)
+    executable(node.root / "usr/local/bin/k3s", quoted)

@@ -3,7 +3,7 @@
 from lab.tests.waiting import wait_until
 from tests.authority import Authority
 from tests.nodes.scripts.node import CONFIG, Node, trust
-from tests.nodes.scripts.services import ANEW, RENEWED, STALE, restarts, starts, states
+from tests.nodes.scripts.services import ANEW, NOW, RENEWED, STALE, restarts, starts, states
 from tests.nodes.scripts.stale_node import FAILURES, JOURNAL, NOTHING, ours, settle_and_converge
 
 
@@ -44,6 +44,20 @@ def test_the_kubelets_credentials_ask_for_the_node(stale: Node) -> None:
     asked = stale.read("/asked").decode()
     assert f"--kubeconfig {stale.root}/var/lib/rancher/k3s/agent/kubelet.kubeconfig" in asked
     assert "get -n kube-node-lease node/other lease/other " in asked
+
+
+def test_a_restart_under_a_name_that_nobody_could_guess_is_a_good_one(stale: Node) -> None:
+    stale.write("/etc/rancher/k3s/config.yaml", "node-name: CUBE01\nwith-node-id: true\n")
+    states(
+        stale,
+        f"""case "$*" in
+*" auth whoami "*) printf %s system:node:cube01-f02b9140 ;;
+*" node/cube01-f02b9140 lease/cube01-f02b9140 "*) echo "True {NOW} {RENEWED}" ;;
+*) exit 1 ;;
+esac""",
+    )
+    assert stale.run("apply").status == 0
+    assert len(restarts(stale)) == 1
 
 
 def test_check_reports_that_a_restart_is_required(stale: Node) -> None:

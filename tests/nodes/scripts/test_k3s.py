@@ -142,7 +142,7 @@ def test_entries_go_into_the_registries_file_that_k3s_reads(node: Node, install:
 
 def test_a_refused_registries_file_is_named_where_it_is(node: Node) -> None:
     systemd(node, flags=("--private-registry=/srv/registries.yaml",))
-    node.write("/srv/registries.yaml", "mirrors: {}\n")
+    node.write("/srv/registries.yaml", "mirrors: x\n")
     assert_refused(node, "line 1 of /srv/registries.yaml")
     node.write("/srv/registries.yaml", b"\xff\n")
     assert_refused(node, "line 1 of /srv/registries.yaml")

@@ -2,9 +2,10 @@
 
 import pytest
 
-from tests.nodes.scripts.node import CERTS, REGISTRY, Node, executable
+from tests.nodes.scripts.node import CERTS, REGISTRIES_YAML, REGISTRY, Node, executable
 from tests.nodes.scripts.proof_node import HOST, Bench
-from tests.nodes.scripts.services import ANEW, running, systemd
+from tests.nodes.scripts.services import ANEW, answering, running, systemd
+from tests.nodes.scripts.test_k3s import assert_refused
 
 ELSEWHERE = "/mnt/big disk/k3s"
 
@@ -89,3 +90,93 @@ def test_crictl_is_pointed_at_the_data_dir(curl_bench: Bench) -> None:
     executable(k3s, f'#!/bin/sh\n{noting}\nexec "$0.real" "$@"\n')
     assert curl_bench.run().status == 0
     assert f"crictl {node.root}{ELSEWHERE}/agent/etc/crictl.yaml" in node.read("/configured").decode().splitlines()
+
+
+DEFAULT = "/var/lib/rancher/k3s"
+WRAPPER = "/etc/systemd/system/k3s.service"
+"""A unit that says nothing of how it starts K3s."""
+
+
+@pytest.mark.parametrize("path", ["/srv/r.yaml", "/srv/a <b> & c.yaml"], ids=["plain", "escaped"])
+def test_the_running_k3s_knows_its_registries_file_better_than_any_file(node: Node, path: str) -> None:
+    node.write(WRAPPER, "[Service]\nExecStart=/opt/start-k3s\n")
+    answering(node, DEFAULT, "server", "--token", "********", "--private-registry", path, "--disable", "traefik")
+    assert node.run("apply").status == 0
+    assert node.read(path) == REGISTRIES_YAML.encode()
+    assert node.run("check").status == 0
+    node.run("remove")
+    assert not (node.root / path[1:]).exists()
+
+
+def test_the_running_k3s_is_asked_under_the_name_that_the_cluster_knows(node: Node) -> None:
+    answering(node, DEFAULT, "agent", "--private-registry", "/srv/r.yaml", name="cube01-f02b9140")
+    assert node.run("apply").status == 0
+    assert node.read("/srv/r.yaml") == REGISTRIES_YAML.encode()
+
+
+def test_the_running_k3s_is_asked_below_its_own_data_dir(node: Node) -> None:
+    moved(node)
+    answering(node, ELSEWHERE, "agent", "--data-dir", ELSEWHERE, "--private-registry", "/srv/r.yaml")
+    assert node.run("apply").status == 0
+    assert node.read("/srv/r.yaml") == REGISTRIES_YAML.encode()
+
+
+def test_the_role_is_that_of_the_running_k3s(node: Node) -> None:
+    node.write(WRAPPER, "[Service]\nExecStart=/opt/start-k3s\n")
+    answering(node, DEFAULT, "agent")
+    assert_refused(node, "found K3s as agent", "nodes.cube01.role", role="server")
+    assert node.run("apply", role="agent").status == 0
+
+
+def test_a_line_that_cannot_be_read_is_no_matter_where_the_running_k3s_answers(node: Node) -> None:
+    node.write("/etc/rancher/k3s/config.yaml", "? debug\n: true\n")
+    assert_refused(node, "start K3s so that it can be asked")
+    answering(node, DEFAULT, "server")
+    assert node.run("apply").status == 0
+
+
+def test_a_registries_file_that_only_the_next_start_would_read_is_refused(node: Node) -> None:
+    node.write("/etc/rancher/k3s/config.yaml", "private-registry: /srv/new.yaml\n")
+    answering(node, DEFAULT, "server", "--private-registry", "/srv/old.yaml")
+    assert_refused(node, "'/srv/old.yaml' in the running K3s and '/srv/new.yaml' in its files", "restart K3s")
+    answering(node, DEFAULT, "server")
+    assert_refused(node, "'not set' in the running K3s")
+
+
+def test_another_runtime_in_what_the_running_k3s_was_started_with_is_refused(node: Node) -> None:
+    answering(node, DEFAULT, "server", "--docker", "true")
+    assert_refused(node, "container runtime 'docker'")
+
+
+def test_an_api_server_that_does_not_answer_leaves_it_to_the_files(node: Node) -> None:
+    systemd(node, flags=("--private-registry=/srv/r.yaml",))
+    running(node, DEFAULT)
+    assert node.run("apply").status == 0
+    assert node.read("/srv/r.yaml") == REGISTRIES_YAML.encode()
+
+
+@pytest.mark.parametrize("flags", [("--data-dir", ELSEWHERE), ()], ids=["unit", "configuration"])
+def test_the_proof_follows_the_data_dir_of_a_k3s_that_does_not_run(curl_bench: Bench, flags: tuple[str, ...]) -> None:
+    node = curl_bench.node
+    curl_bench.serve()
+    moved(node)
+    systemd(node, flags=flags)
+    if not flags:
+        node.write("/etc/rancher/k3s/config.yaml", f'{{"data-dir": "{ELSEWHERE}"}}')
+    curl_bench.behave(node="cube07")
+    assert "the cluster knows this machine as cube07" in curl_bench.run().sentence
+    assert f"--kubeconfig {node.root}{ELSEWHERE}/agent/kubelet.kubeconfig" in curl_bench.calls()[0]
+
+
+def test_no_command_of_k3s_unpacks_its_programs_below_another_data_dir(curl_bench: Bench) -> None:
+    node = curl_bench.node
+    curl_bench.serve()
+    moved(node)
+    running(node, ELSEWHERE)
+    k3s = node.root / "usr/local/bin/k3s"
+    k3s.rename(k3s.with_name("k3s.real"))
+    noting = f"""echo "$1 ${{K3S_DATA_DIR:-}}" >>'{node.root}/below'"""
+    executable(k3s, f'#!/bin/sh\n{noting}\nexec "$0.real" "$@"\n')
+    assert curl_bench.run().status == 0
+    below = set(node.read("/below").decode().splitlines())
+    assert below == {f"kubectl {node.root}{ELSEWHERE}", f"crictl {node.root}{ELSEWHERE}"}
