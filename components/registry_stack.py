@@ -15,7 +15,7 @@ from components.nodes.proof import PullProof, PullProofArgs
 from components.nodes.trust import Nodes, NodesArgs
 from components.outputs import Outputs
 from components.registry.address import qualified_service_name, service_names
-from components.registry.registry import Registry, RegistryArgs, registry_revision
+from components.registry.registry import Registry, RegistryArgs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +41,8 @@ class RegistryStack(pulumi.ComponentResource):
             f"{name}-certificates",
             CertificatesArgs(
                 hostname=config.hostname,
-                dns_names=(*config.names, *service_names(config.namespace)),
-                address=config.address,
+                dns_names=(*config.names, *service_names(config.namespace), *config.certificate_settings.dns_names),
+                addresses=(config.address, *config.certificate_settings.addresses),
                 plan=config.certificates,
                 external_key_pem=args.external_authority_key,
             ),
@@ -74,7 +74,7 @@ class RegistryStack(pulumi.ComponentResource):
                 private_key=args.ssh_private_key,
                 trusted=nodes.commands,
                 registry=[registry.deployment, registry.service],
-                registry_revision=registry_revision(config),
+                registry_revision=registry.revision,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -48,7 +48,7 @@ class Authority:
         start: dt.datetime = NOW - DAY,
         end: dt.datetime = NOW + 30 * DAY,
     ) -> tuple[str, str]:
-        """Sign a server certificate; gives certificate and key as PEM."""
+        """Sign a server certificate; returns certificate and key as PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "registry under test")])
         alternatives: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
@@ -63,7 +63,7 @@ class Authority:
             .not_valid_after(end)
             .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
             .add_extension(
-                # Two generations share one subject: this is what tells OpenSSL them apart.
+                # Two generations share one subject: OpenSSL tells them apart by this.
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
                 critical=False,
             )
@@ -76,7 +76,7 @@ class Authority:
 
 
 def new_authority(name: str = "k3s-registry test CA") -> Authority:
-    """Make a self-signed CA; two of one name are two generations with one subject."""
+    """Create a self-signed CA; two of one name are two generations with one subject."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     certificate = (

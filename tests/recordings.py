@@ -22,7 +22,7 @@ COMMAND = "command:remote:Command"
 
 
 def inputs(request: Any) -> dict[str, Any]:
-    """What a registration sends to its provider."""
+    """The inputs that a registration sends to its provider."""
     plain: dict[str, Any] = json_format.MessageToDict(request.object)
     return plain
 
@@ -33,10 +33,11 @@ def unwrapped(value: Any) -> Any:
 
 
 class Provider(mocks.Mocks):
-    """Answers as the providers do, and refuses what the program must not ask."""
+    """Answers as the providers do, and fails for calls that the program must not make."""
 
-    def __init__(self, *, preview: bool) -> None:
+    def __init__(self, *, preview: bool, life: int = 1) -> None:
         self.preview = preview
+        self.life = life
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         outputs: dict[str, Any] = dict(args.inputs)
@@ -51,6 +52,8 @@ class Provider(mocks.Mocks):
             return {"certPem": CERTIFICATE, "validityEndTime": "2036-01-01T00:00:00Z"}
         if args.typ == "tls:index/certRequest:CertRequest":
             return {"certRequestPem": "request"}
+        if args.typ in ("kubernetes:apps/v1:Deployment", "kubernetes:core/v1:Service"):
+            return {"metadata": {**args.inputs["metadata"], "uid": f"{args.name}-{self.life}"}}
         if args.typ == "command:remote:Command":
             return {"stdout": '{"revision": "r1", "digest": "sha256:d1", "changed": true}', "stderr": ""}
         return {}
@@ -73,7 +76,7 @@ class Recorder(mocks.MockMonitor):
 
 
 class Recording:
-    """What one run of the component registered."""
+    """The registrations of one run of the component."""
 
     def __init__(self, requests: list[Any], outputs: dict[str, Any], secret_outputs: list[str]) -> None:
         self.secret_outputs = secret_outputs
@@ -119,9 +122,15 @@ def build() -> Iterator[Build]:
 
 
 def _build(
-    values: dict[str, Any], *, preview: bool = False, private_key: str | None = None, authority_key: str | None = None
+    values: dict[str, Any],
+    *,
+    preview: bool = False,
+    life: int = 1,
+    private_key: str | None = None,
+    authority_key: str | None = None,
 ) -> Recording:
-    provider = Provider(preview=preview)
+    """`life` counts how often the objects in the cluster were created."""
+    provider = Provider(preview=preview, life=life)
     recorder = Recorder(provider)
     pulumi.runtime.set_mocks(provider, project="k3s-registry", stack="test", preview=preview, monitor=recorder)
     key = None if private_key is None else pulumi.Output.secret(private_key)

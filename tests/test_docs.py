@@ -1,4 +1,4 @@
-"""The pages' links lead somewhere, and the commands that they name exist."""
+"""Links of the pages lead somewhere, and the make targets that they name exist."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ def read(page: str) -> str:
 
 
 def anchors(page: str) -> set[str]:
-    """The anchors that a forge makes of a page's headings."""
+    """The anchors that a forge generates from a page's headings."""
     found: set[str] = set()
     for heading in HEADING.findall(FENCE.sub("", read(page))):
         text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()
@@ -40,13 +40,13 @@ def anchors(page: str) -> set[str]:
 
 
 def links(text: str) -> list[str]:
-    """Targets of a text's links, those in code left out."""
+    """Targets of a page's links, except those in code."""
     prose = CODE.sub(lambda code: "x" * len(code[0]), FENCE.sub("", text))
     return LINK.findall(prose)
 
 
 def targets_named(text: str) -> set[str]:
-    """The targets of make in a text's code; prose may use the verb."""
+    """The targets of make that a page names in code; prose may use the verb."""
     code = [*FENCE.findall(text), *INDENTED.findall(text), *(span[0] for span in CODE.finditer(FENCE.sub("", text)))]
     return {target for part in code for target in MAKE.findall(part)}
 

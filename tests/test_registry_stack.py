@@ -41,8 +41,8 @@ def test_each_step_of_the_guide_has_its_resource(build: Build, config: dict[str,
         "kubernetes:apps/v1:Deployment",
         "kubernetes:core/v1:Service",
     ):
-        assert types.count(token) == 1, f"{token} stands for one step of the guide"
-    assert types.count(COMMAND) == 6, "each of three nodes is told once and proves itself once"
+        assert types.count(token) == 1, f"{token} must exist once, for one step of the guide"
+    assert types.count(COMMAND) == 6, "each of three nodes is configured once and proves itself once"
 
 
 def test_every_resource_has_a_parent_within_the_stacks_component(build: Build, config: dict[str, Any]) -> None:
@@ -55,9 +55,8 @@ def test_every_resource_has_a_parent_within_the_stacks_component(build: Build, c
     assert outside == {"registry"}
 
 
-def test_children_of_a_component_begin_with_its_name_and_those_of_a_node_with_the_nodes(
-    build: Build, config: dict[str, Any]
-) -> None:
+def test_children_are_named_after_their_component(build: Build, config: dict[str, Any]) -> None:
+    """A node's resources are named after the node instead."""
     recording = build(config)
     for name, request in recording.by_name.items():
         if name == "registry":
@@ -71,7 +70,7 @@ def test_names_are_unique(build: Build, config: dict[str, Any]) -> None:
     assert len(names) == len(set(names))
 
 
-def test_private_keys_go_in_as_secrets_only(build: Build, config: dict[str, Any]) -> None:
+def test_private_keys_are_inputs_only_as_secrets(build: Build, config: dict[str, Any]) -> None:
     recording = build(config, private_key=PRIVATE_KEY)
 
     def clear_texts(value: Any) -> list[str]:
@@ -83,7 +82,7 @@ def test_private_keys_go_in_as_secrets_only(build: Build, config: dict[str, Any]
 
     for name, request in recording.by_name.items():
         leaked = [text for text in clear_texts(inputs(request)) if "PRIVATE KEY" in text]
-        assert leaked == [], f"{name} carries a private key in clear"
+        assert leaked == [], f"{name} contains a private key in plain text"
 
 
 def test_the_http_secret_goes_in_as_a_secret(build: Build, config: dict[str, Any]) -> None:
@@ -92,9 +91,8 @@ def test_the_http_secret_goes_in_as_a_secret(build: Build, config: dict[str, Any
     assert whole or SECRET_SIGNATURE in data["http.secret"]
 
 
-def test_the_issuer_alone_is_protected_so_that_a_generation_can_be_dropped(
-    build: Build, config: dict[str, Any]
-) -> None:
+def test_only_the_issuer_is_protected(build: Build, config: dict[str, Any]) -> None:
+    """Another generation can be dropped without a step before it."""
     config["certificates"] = {"authorities": ["one", "two"], "issuer": "two"}
     recorded = build(config).by_name
     protected = {name for name, request in recorded.items() if name.startswith("registry-certif") and request.protect}
@@ -117,7 +115,7 @@ def test_the_claim_is_protected_as_the_stack_says(build: Build, config: dict[str
         assert not build({**config, "storage": {"protect": False}}).by_name[name].protect
 
 
-def test_the_old_registry_is_gone_before_the_new_one_is_proved(build: Build, config: dict[str, Any]) -> None:
+def test_the_old_registry_is_deleted_before_the_new_one_is_proved(build: Build, config: dict[str, Any]) -> None:
     recording = build(config)
     for role in ("namespace", "certificate", "deployment", "service"):
         assert recording.by_name[f"registry-server-{role}"].deleteBeforeReplace, f"nodes would prove the old {role}"
@@ -130,11 +128,31 @@ def test_an_existing_namespace_is_used_as_it_is(build: Build, config: dict[str, 
     assert inputs(recording.by_name["registry-server-claim"])["metadata"]["namespace"] == "docker-registry"
 
 
-def test_objects_are_forced_back_to_what_the_stack_says(build: Build, config: dict[str, Any]) -> None:
+def test_manual_changes_of_objects_are_overwritten(build: Build, config: dict[str, Any]) -> None:
     for name, request in build(config).by_name.items():
         if request.type.startswith("kubernetes:"):
             annotations = inputs(request)["metadata"]["annotations"]
             assert annotations["pulumi.com/patchForce"] == "true", f"{name}: one `kubectl scale` would end every `up`"
+
+
+def test_further_names_are_in_the_certificate_and_on_no_node(build: Build, config: dict[str, Any]) -> None:
+    former = inputs(build(config).by_name["registry-certificates-server-request"])
+    config["certificates"] = {"names": ["*.cube.local", "10.77.0.203", "10.77.0.202", "registry"]}
+    recording = build(config)
+    request = inputs(recording.by_name["registry-certificates-server-request"])
+    assert request["dnsNames"] == [*former["dnsNames"], "*.cube.local"]
+    assert (former["ipAddresses"], request["ipAddresses"]) == (["10.77.0.202"], ["10.77.0.202", "10.77.0.203"])
+    assert "*.cube.local" not in inputs(recording.by_name["cube01-trust"])["stdin"]
+
+
+def test_annotations_of_the_service_are_added_to_the_stacks_own(build: Build, config: dict[str, Any]) -> None:
+    def annotations() -> dict[str, str]:
+        found: dict[str, str] = inputs(build(config).by_name["registry-server-service"])["metadata"]["annotations"]
+        return found
+
+    own = annotations()
+    config["service"] = {"annotations": {"metallb.io/allow-shared-ip": "key", "pulumi.com/skipAwait": "false"}}
+    assert annotations() == {**own, "metallb.io/allow-shared-ip": "key"}
 
 
 @pytest.mark.parametrize(
@@ -145,7 +163,7 @@ def test_objects_are_forced_back_to_what_the_stack_says(build: Build, config: di
         ("none", {"type": "ClusterIP", "externalIPs": ["10.77.0.202"]}),
     ],
 )
-def test_the_address_is_asked_from_whoever_gives_it(
+def test_the_load_balancer_is_asked_for_the_address(
     build: Build, config: dict[str, Any], load_balancer: str, wanted: dict[str, Any]
 ) -> None:
     config["loadBalancer"] = load_balancer
@@ -158,7 +176,7 @@ def test_an_address_of_the_new_protocol_is_asked_for_by_its_family(build: Build,
     assert inputs(build(config).by_name["registry-server-service"])["spec"]["ipFamilies"] == ["IPv6"]
 
 
-def test_the_certificate_carries_every_name_and_the_address(build: Build, config: dict[str, Any]) -> None:
+def test_the_certificate_contains_every_name_and_the_address(build: Build, config: dict[str, Any]) -> None:
     request = inputs(build(config).by_name["registry-certificates-server-request"])
     assert request["ipAddresses"] == ["10.77.0.202"]
     assert {"registry.cube.local", "registry", "registry-service.docker-registry.svc"} <= set(request["dnsNames"])
@@ -174,7 +192,7 @@ def test_the_issuer_signs_and_every_authority_is_trusted(build: Build, config: d
     assert {"registry-certificates-authority-one", "registry-certificates-authority-two"} <= trusted
 
 
-def test_an_authority_made_elsewhere_signs_with_its_own_key(build: Build, config: dict[str, Any]) -> None:
+def test_an_external_authority_signs_with_its_own_key(build: Build, config: dict[str, Any]) -> None:
     house = new_authority()
     config["certificates"] = {"authorities": ["house"], "external": "house"}
     recording = build(
@@ -213,7 +231,7 @@ def test_no_output_is_or_holds_a_secret(build: Build, config: dict[str, Any]) ->
     assert "PRIVATE KEY" not in json.dumps(recording.outputs)
 
 
-def test_nodes_are_reported_with_what_they_pulled(build: Build, config: dict[str, Any]) -> None:
+def test_nodes_are_reported_with_their_digests(build: Build, config: dict[str, Any]) -> None:
     outputs = build(config).outputs
     assert outputs["nodes"]["cube01"] == {"trustRevision": "r1", "pulledDigest": "sha256:d1"}
     assert outputs["verifiedNodes"] == ["control01", "cube01", "cube02"]

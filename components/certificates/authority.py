@@ -32,6 +32,7 @@ class Authority:
     resource: pulumi.Resource
     """Created when the stack first has this authority."""
     resource_name: str
+    """The name of that resource, by which the guard knows it."""
     exists: pulumi.Output[str]
     """Resolves to a string once the resource exists; stays unknown where `--target` skips it."""
 
@@ -108,7 +109,7 @@ def adopt_authority(
 ) -> Authority:
     """A generation that was created elsewhere."""
     root = external.chain[-1]
-    # Another root makes another marker: nodes that trust the former root do not trust this one.
+    # Another root has another marker: nodes that trust the former root do not trust this one.
     marker_name = f"{name}-{fingerprints(root)[0][:8]}"
     marker = ExternalAuthorityMarker(
         marker_name, opts=pulumi.ResourceOptions(parent=parent, hooks=guard.watch(marker_name))

@@ -1,7 +1,7 @@
 """Certificates: the authorities that nodes trust, and the registry's own certificate.
 
 Owns every private key of the stack. Delivers nothing: nodes get the trust bundle from `nodes`, the registry its key
-pair from `registry`. This module issues; `rotation` and `external_authority` refuse; `notices` holds the warnings.
+pair from `registry`. This module issues; `rotation` and `external` refuse; `notices` holds the warnings.
 """
 
 import datetime as dt
@@ -29,7 +29,8 @@ class CertificatesArgs:
     hostname: str
     dns_names: tuple[str, ...]
     """Every name of the registry, the host name first."""
-    address: str
+    addresses: tuple[str, ...]
+    """Every address of the registry, the one that nodes use first."""
     plan: CertificatePlan
     external_key_pem: pulumi.Input[str] | None = None
     """Key of the external authority; None where there is none or where it is not the issuer."""
@@ -43,7 +44,7 @@ class Certificates(pulumi.ComponentResource):
     server_certificate_pem: pulumi.Output[str]
     """The server certificate, then the intermediate ones between it and the trusted authority, if there are any."""
     server_key_pem: pulumi.Output[str]
-    """Secret."""
+    """Key of the server certificate, in PEM; secret."""
     issuer_pem: pulumi.Output[str]
     """The authority that clients of the registry trust."""
     issuer_not_after: pulumi.Output[str]
@@ -74,7 +75,7 @@ class Certificates(pulumi.ComponentResource):
             private_key_pem=server_key.private_key_pem,
             subject=server_subject(args.hostname),
             dns_names=list(dict.fromkeys(args.dns_names)),  # an alias may be the Service's own name
-            ip_addresses=[args.address],
+            ip_addresses=list(dict.fromkeys(args.addresses)),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 # Depends on the issuer, so that a state with a request but without this issuer proves that another one

@@ -1,6 +1,6 @@
 """External authorities, which the stack has not created: whether their certificates and key can serve as an issuer.
 
-Each check returns the reason, or what was asked for; how the authority was configured is not known here.
+Each check returns the reason of a refusal, or its result. The checks do not know the configuration's keys.
 """
 
 import datetime as dt
@@ -22,12 +22,21 @@ from components.certificates.handshake import handshake_error
 _BEGIN: Final = "-----BEGIN "
 _LABEL: Final = re.compile(_BEGIN + "([A-Z0-9 ]+)-----")
 _KEY_LABELS: Final = ("PRIVATE KEY", "EC PRIVATE KEY", "RSA PRIVATE KEY", "ENCRYPTED PRIVATE KEY")
+_OTHER_LABELS: Final = (
+    "CERTIFICATE",
+    "CERTIFICATE REQUEST",
+    "DSA PRIVATE KEY",
+    "EC PARAMETERS",
+    "OPENSSH PRIVATE KEY",
+    "PUBLIC KEY",
+)
+"""Labels that a message may name; any other one could be part of a secret."""
 _FORMER_ALGORITHMS: Final = (
     SignatureAlgorithmOID.RSA_WITH_MD5,
     SignatureAlgorithmOID.RSA_WITH_SHA1,
     SignatureAlgorithmOID.ECDSA_WITH_SHA1,
 )
-"""Good enough for the signature of an old root by itself, which no client looks at."""
+"""Accepted where an old root has signed itself: no client looks at that signature."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +171,8 @@ def _kind(key: object) -> str:
 
 def _private_key(key_pem: str) -> PrivateKeyTypes | str:
     """The key, or why there is none that can be used."""
-    labels = _LABEL.findall(key_pem)
+    known = (*_KEY_LABELS, *_OTHER_LABELS)
+    labels = [label if label in known else "another PEM block" for label in _LABEL.findall(key_pem)]
     if len(labels) != 1:
         return f"found several PEM blocks ({', '.join(labels)})" if labels else "found no private key in PEM"
     if labels[0] not in _KEY_LABELS:

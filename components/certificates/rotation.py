@@ -86,24 +86,30 @@ class RotationGuard:
     def gap(self, before: Collection[str], after: Collection[str]) -> str | None:
         """Why pulls would fail on a node if this `up` changed its trust like that, or None if they would not.
 
-        While the registry's certificate changes, some pods still serve the former one, so a node must trust both.
+        While the registry's certificate changes, some pods still serve the former one, so a node must trust both. A
+        node that does not trust the issuer is refused whether or not this `up` issues the certificate: an earlier `up`
+        that was refused may have issued it already.
 
         Args:
             before: fingerprints of the authorities in the node's last trust bundle.
             after: those in its next trust bundle; empty while they are unknown.
 
         """
-        if self._plan.accept_gap or not self.will_create(self._server_certificate):
+        if self._plan.accept_gap:
             return None
-        override = "; or, where the node cannot pull now anyway, set certificates.acceptGap to true for this `up`"
+        issues = self.will_create(self._server_certificate)
+        override = (
+            "; or, where the node cannot pull now anyway, as after a rotation that it missed, set "
+            "certificates.acceptGap to true for this `up`"
+        )
         issuer = self._plan.issuer
-        if not self._issuer_fingerprints & set(before):
+        if (issues or self._issuer_fingerprints) and not self._issuer_fingerprints & set(before):
             return (
-                f"does not trust authority {issuer} yet, but this `up` issues the registry's certificate from it; "
+                f"does not trust authority {issuer} yet, which signs the registry's certificate; "
                 "every node must trust an authority before it signs, or pulls fail until it does; keep the former "
                 f"certificates.issuer with {issuer} in certificates.authorities for one `up` first{override}"
             )
-        if after and not set(before) <= set(after):
+        if issues and after and not set(before) <= set(after):
             return (
                 "would forget an authority in the same `up` that changes the registry's certificate, while some pods "
                 "still serve the former one; keep all of certificates.authorities for this `up` and drop the old one "

@@ -7,8 +7,9 @@ from pydantic import Field
 
 from components.certificates.external import judge, key_problem
 from components.certificates.plan import DAYS_PER_YEAR, LONGEST_SERVER_DAYS, CertificatePlan, Curve
+from components.config import rules
 from components.config.problem import Problem, repetitions, shown
-from components.config.types import Boolean, Generation, Integer, Model
+from components.config.types import Boolean, CertificateName, Generation, Integer, Model
 
 _SET_CERTIFICATE: Final = "`cat signing.crt root.crt | pulumi config set caCertificate`"
 _SET_KEY: Final = "`openssl pkey -in ca.key | pulumi config set --secret caPrivateKey`"
@@ -65,6 +66,12 @@ class CertificateSettings(Model):
         examples=["house"],
     )
 
+    names: tuple[CertificateName, ...] = Field(
+        default=(),
+        description="Further names and addresses in the server certificate alone: nodes do not resolve them.",
+        examples=[["*.cube.local", "192.168.0.203"]],
+    )
+
     def plan(self, ca_certificate: str) -> CertificatePlan:
         """The plan of a valid configuration.
 
@@ -90,6 +97,7 @@ class CertificateSettings(Model):
     def conflicts(self, ca_certificate: str, ca_private_key: str) -> Iterator[Problem]:
         """Rules that concern more than one key."""
         yield from repetitions("certificates.authorities", self.authorities)
+        yield from repetitions("certificates.names", self.names)
         yield from self._issuer_conflicts()
         yield from self._life_conflicts()
         if self.external is not None:
@@ -103,7 +111,18 @@ class CertificateSettings(Model):
                     rule="certificates.external must say which of the authorities it belongs to, or it must be removed",
                     example=f"`pulumi config rm {key}`",
                     reads=("certificates.external",),
+                    quotes_values=False,
                 )
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses among the further names."""
+        return tuple(name for name in self.names if rules.is_address(name))
+
+    @property
+    def dns_names(self) -> tuple[str, ...]:
+        """The further names without the addresses."""
+        return tuple(name for name in self.names if not rules.is_address(name))
 
     @property
     def _issuer(self) -> str:
@@ -136,17 +155,15 @@ class CertificateSettings(Model):
             yield Problem(
                 key="certificates.serverDays",
                 found=f"found {self._server_days}",
-                rule=f"it must be at most {longest}: a server certificate must not outlive its authority "
-                "(authorityYears)",
+                rule="it must be at most authorityYears in days: a server certificate must not outlive its authority",
                 example=str(longest),
                 reads=("certificates.authorityYears",),
             )
         if self._renew_days >= self._server_days:
             yield Problem(
                 key="certificates.renewDays",
-                found=f"found {self._renew_days}",
-                rule=f"it must be less than serverDays ({self._server_days}), or every `up` would renew the "
-                "certificate",
+                found=f"found {self._renew_days} (serverDays is {self._server_days})",
+                rule="it must be less than serverDays, or every `up` would renew the certificate",
                 example=str(self._server_days // 2),
                 reads=("certificates.serverDays", "certificates.authorityYears"),
             )
@@ -165,9 +182,10 @@ class CertificateSettings(Model):
             yield Problem(
                 key="caPrivateKey",
                 found="is missing",
-                rule=f"the issuer {self._issuer} is certificates.external",
+                rule="it is required: the issuer is the authority that certificates.external names",
                 example=_SET_KEY,
                 reads=("certificates.external", "certificates.issuer", "certificates.authorities"),
+                quotes_values=False,
             )
         external = judge(generation, ca_certificate)
         if isinstance(external, str):
@@ -178,6 +196,7 @@ class CertificateSettings(Model):
                 "root, and nothing secret, since it is stored in plain text (its value is not shown)",
                 example=_SET_CERTIFICATE,
                 reads=("certificates.external",),
+                quotes_values=False,
             )
             return
         wrong = key_problem(ca_private_key, external.chain[0]) if ca_private_key else None
@@ -189,4 +208,5 @@ class CertificateSettings(Model):
                 "value is not shown)",
                 example=_SET_KEY,
                 reads=("caCertificate",),
+                quotes_values=False,
             )

@@ -17,7 +17,19 @@ from components.config import rules
 from components.config.certificates import CertificateSettings
 from components.config.problem import Problem, repetitions, shown
 from components.config.registry import LoadBalancer, RegistrySettings
-from components.config.types import Boolean, Host, HostKey, Integer, Model, NodeName, Note, Port, User, refusal
+from components.config.types import (
+    Boolean,
+    Host,
+    HostKey,
+    Integer,
+    Model,
+    NodeName,
+    Note,
+    Port,
+    PrivateKey,
+    User,
+    refusal,
+)
 
 _HOST_KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9vzGeAGyDClVeJUe+UJ7C8zs5ip6h6jVzyj9/dcx4R"
 
@@ -34,6 +46,18 @@ class Role(StrEnum):
 
     SERVER = "server"
     AGENT = "agent"
+
+
+class Proxy(Model):
+    """The jump host: a machine through which nodes are reached."""
+
+    host: Host = Field(description="The address or DNS name at which its SSH server answers.", examples=["203.0.113.7"])
+    host_key: HostKey = Field(
+        description="Its SSH server's public key, pinned as a node's is.",
+        examples=[_HOST_KEY],
+    )
+    user: User = Field(default="root", description="The login name there.", examples=["jump"])
+    port: Port = Field(default=22, description="The port of its SSH server.", examples=[22])
 
 
 class Ssh(Model):
@@ -54,6 +78,11 @@ class Ssh(Model):
         default=2,
         description="How many attempts to connect are made.",
         examples=[2],
+    )
+    proxy: Proxy | None = Field(
+        default=None,
+        description="The jump host through which every node is reached, with the same key or agent.",
+        examples=[{"host": "203.0.113.7", "hostKey": _HOST_KEY, "user": "jump"}],
     )
 
 
@@ -137,9 +166,9 @@ class StackConfig(RegistrySettings):
         json_schema_extra={"propertyNames": {"pattern": f"^{rules.DNS_NAME}$"}},
     )
     ssh: Ssh = Field(default_factory=Ssh, description="How nodes are reached.", examples=[{"user": "pi"}])
-    ssh_private_key: SecretStr = Field(
+    ssh_private_key: PrivateKey = Field(
         default=SecretStr(""),
-        description="The SSH client's private key; without it the SSH agent is asked.",
+        description="The SSH client's private key, without a passphrase; without the key the SSH agent is asked.",
         examples=["`pulumi config set --secret sshPrivateKey < ~/.ssh/id_ed25519`"],
     )
     certificate_settings: CertificateSettings = Field(
@@ -162,6 +191,12 @@ class StackConfig(RegistrySettings):
     system_trust: Boolean = Field(
         default=True,
         description="Whether the authorities also go into each node's system store, for docker and curl there.",
+        examples=[True],
+    )
+    take_over: Boolean = Field(
+        default=False,
+        description="For one `pulumi up`: settings for this registry that were written by hand on the nodes, as the "
+        "guide says, are set aside, and the guide's private key is removed from each node.",
         examples=[True],
     )
     rollout: Rollout = Field(
@@ -218,7 +253,19 @@ class StackConfig(RegistrySettings):
                 reads=("hostname",),
             )
         yield from self._shared_addresses()
+        yield from self._second_addresses()
         yield from self.certificate_settings.conflicts(self.ca_certificate, self.ca_private_key.get_secret_value())
+
+    def _second_addresses(self) -> Iterator[Problem]:
+        for name in self.service.annotations:
+            if self.load_balancer is LoadBalancer.METALLB and name.lower().endswith("/loadbalancerips"):
+                yield Problem(
+                    key="service.annotations",
+                    found=f"found {shown(name)}",
+                    rule="the address comes from ip alone: MetalLB refuses a Service that asks for it twice",
+                    example="{metallb.io/allow-shared-ip: registry}",
+                    reads=("loadBalancer",),
+                )
 
     def _shared_addresses(self) -> Iterator[Problem]:
         owners: dict[tuple[str, int], str] = {}

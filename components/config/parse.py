@@ -1,6 +1,7 @@
 """Reads a user's document into the models, or reports every problem in it at once."""
 
 import copy
+import dataclasses
 import difflib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
@@ -17,6 +18,7 @@ _ROUNDS: Final = 3
 """For a wrong entry of `nodes` that is the only one: remove it, remove the empty `nodes`, add the example."""
 _KEY: Final = "[key]"
 """The last part of an error's location where a mapping's key is wrong and not its value."""
+_HIDDEN: Final = "found a value that is not shown"
 _MUST_BE_MAPPING: Final = "it must be a mapping"
 _MUST_BE_INTEGER: Final = "it must be an integer from {minimum} to {maximum}"
 _RULES: Final = {
@@ -55,7 +57,7 @@ def parse(values: Mapping[str, Any], *, encrypted: Collection[str] = ()) -> Stac
         ConfigError: listing every problem there is.
 
     """
-    document = copy.deepcopy(dict(values))
+    document = _plain(values)
     config = _validated(document)
     problems = [_in_words(details, encrypted) for details in config] if isinstance(config, list) else []
     # With the wrong values mended, the others are compared with each other in the same run.
@@ -66,14 +68,24 @@ def parse(values: Mapping[str, Any], *, encrypted: Collection[str] = ()) -> Stac
     wrong = {problem.key for problem in problems}
     conflicts = [] if isinstance(config, list) else config.conflicts()
     problems += [
-        problem
-        for problem in (*_unencrypted(values, encrypted), *conflicts)
+        _without_secrets(problem, encrypted)
+        for problem in (*_unencrypted(document, encrypted), *conflicts)
         # A comparison with a mended value proves nothing.
         if not any(_is_within(key, wrong) for key in (problem.key, *problem.reads))
     ]
     if problems or isinstance(config, list):
         raise ConfigError(problems)
     return config
+
+
+def _plain(value: Any) -> Any:
+    """A copy of the form that JSON has: each key is a string, and each string can be printed and sent."""
+    if isinstance(value, Mapping):
+        return {_plain(str(key)): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    # JSON can escape one half of a surrogate pair, which no encoding can write.
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value
 
 
 def _validated(document: dict[str, Any]) -> StackConfig | list[ErrorDetails]:
@@ -114,7 +126,7 @@ def _in_words(details: ErrorDetails, encrypted: Collection[str]) -> Problem:
     elif kind == "missing":
         found = "is missing"
     elif location[0] in encrypted or schema.get("writeOnly"):
-        found = "found a value that is not shown"
+        found = _HIDDEN
     else:
         found = context.get("found", f"found {shown(details['input'])}")
     rule = details["msg"]
@@ -146,7 +158,16 @@ def _unencrypted(values: Mapping[str, Any], encrypted: Collection[str]) -> Itera
                 found="is stored unencrypted in the stack file",
                 rule="it must be a secret",
                 example=f"`pulumi config set --secret {key}` reads it from standard input",
+                quotes_values=False,
             )
+
+
+def _without_secrets(problem: Problem, encrypted: Collection[str]) -> Problem:
+    """The problem as it may be shown, since a rule between keys may quote a value that is encrypted."""
+    concerned = {key.partition(".")[0] for key in (problem.key, *problem.reads)}
+    if not problem.quotes_values or concerned.isdisjoint(encrypted):
+        return problem
+    return dataclasses.replace(problem, found=_HIDDEN, example=written(_example(tuple(problem.key.split(".")))))
 
 
 def _concerns_name(details: ErrorDetails) -> bool:

@@ -18,6 +18,8 @@ class Problem:
     example: str
     reads: tuple[str, ...] = ()
     """Other keys that the rule compares. Where one of them is wrong itself, this problem is not certain."""
+    quotes_values: bool = True
+    """Whether `found` or `example` may contain values of these keys. `rule` never does."""
 
     def __str__(self) -> str:
         """The problem on one line."""
@@ -26,7 +28,10 @@ class Problem:
 
 def shown(value: object) -> str:
     """A value as an error may show it: quoted, and cut where it is long."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:
+        text = "a number of thousands of digits"  # Python does not print such a number
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 3] + "..."
 
 

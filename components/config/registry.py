@@ -7,11 +7,14 @@ from pydantic import Field
 
 from components.config.types import (
     Address,
+    AnnotationName,
     Boolean,
     DnsName,
     Image,
     Label,
     Model,
+    NodeLabelName,
+    NodeLabelValue,
     Port,
     Quantity,
     RegistryName,
@@ -64,6 +67,16 @@ class Storage(Model):
     )
 
 
+class ServiceSettings(Model):
+    """The Service that has the registry's address."""
+
+    annotations: Mapping[AnnotationName, str] = Field(
+        default={},
+        description="Annotations for the load balancer.",
+        examples=[{"metallb.io/allow-shared-ip": "registry"}],
+    )
+
+
 class RegistrySettings(Model):
     """The registry: its names, its address, and how it runs in the cluster."""
 
@@ -107,7 +120,7 @@ class RegistrySettings(Model):
         description="When the kubelet asks for that image: IfNotPresent, Always or Never.",
         examples=["IfNotPresent"],
     )
-    node_selector: Mapping[str, str] = Field(
+    node_selector: Mapping[NodeLabelName, NodeLabelValue] = Field(
         default={"node-type": "worker"},
         description="Labels of the nodes that the registry may run on.",
         examples=[{"node-type": "worker"}],
@@ -118,6 +131,11 @@ class RegistrySettings(Model):
         "address to the nodes).",
         examples=["metallb"],
     )
+    service: ServiceSettings = Field(
+        default_factory=ServiceSettings,
+        description="The Service that has the registry's address.",
+        examples=[{"annotations": {"metallb.io/allow-shared-ip": "registry"}}],
+    )
 
     @property
     def endpoint(self) -> str:
@@ -126,5 +144,5 @@ class RegistrySettings(Model):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name that the certificate carries and nodes resolve, the host name first."""
+        """Every name that the certificate contains and nodes resolve, the host name first."""
         return (self.hostname, *self.aliases)

@@ -6,20 +6,25 @@ import ipaddress
 import re
 from typing import Final
 
-# Patterns and lengths stand in the editor's schema too.
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
+
+# The editor's schema contains these patterns and lengths too.
 LABEL: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 DNS_NAME: Final = rf"{LABEL}(\.{LABEL})*"
-USER: Final = r"[a-z_][a-z0-9_-]{0,31}"
-QUANTITY: Final = r"[1-9][0-9]*(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E)?"
+_NOT_IN_USER: Final = r"""\s:/,;'"`|&<>()*?!{}\[\]"""
+USER: Final = rf"[^{_NOT_IN_USER}-][^{_NOT_IN_USER}]{{0,127}}"
+QUANTITY: Final = r"(?=[0-9.]*[1-9])([0-9]+(\.[0-9]*)?|\.[0-9]+)(Ki|Mi|Gi|Ti|Pi|Ei|k|M|G|T|P|E|[eE][+-]?[0-9]{1,2})?"
 IMAGE: Final = (
     r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
     r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?"
 )
+NODE_LABEL: Final = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 DNS_NAME_CHARACTERS: Final = 253
 NOTE_CHARACTERS: Final = 100
 GENERATION_CHARACTERS: Final = 40
-HOST_KEY_TYPES: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
-HOST_KEY: Final = rf"\s*({'|'.join(HOST_KEY_TYPES)})\s+[A-Za-z0-9+/]+=*(\s.*)?"
+_HOST_KEY_TYPES: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
+HOST_KEY: Final = rf"\s*({'|'.join(_HOST_KEY_TYPES)})\s+[A-Za-z0-9+/]+=*(\s.*)?"
 
 _HOST_KEY_FIELDS: Final = 2
 _PARTS_OF_KEY: Final = {"ssh-ed25519": 2, "ecdsa": 3}
@@ -46,10 +51,10 @@ def dns_name(value: str) -> str | None:
 
 
 def registry_name(value: str) -> str | None:
-    """A name that a certificate may carry and that every node resolves through its hosts file."""
+    """A name that a certificate may contain and that every node resolves through its hosts file."""
     wrong = dns_name(value)
     if wrong is not None:
-        return f"no certificate may carry it: {wrong}"
+        return f"no certificate may contain it: {wrong}"
     if value.rpartition(".")[2].isdigit():
         return "its last label must not be a number: clients would read it as an address"
     if value == "localhost" or value.endswith(".localhost"):
@@ -57,6 +62,22 @@ def registry_name(value: str) -> str | None:
     if value.endswith((".svc", ".cluster.local")):
         return "it must not be a name of the cluster's own DNS: nodes do not ask that DNS, so no pull would find it"
     return None
+
+
+def certificate_name(value: str) -> str | None:
+    """A name or an address that the certificate alone contains; a wildcard stands for one label."""
+    if is_address(value):
+        return _WITHOUT_ZONE if "%" in value else None
+    name = value.removeprefix("*.")
+    if dns_name(name) is None and not name.rpartition(".")[2].isdigit():
+        return None
+    return "it must be a DNS name in lower case, which may begin with *., or an IP address"
+
+
+def annotation(value: str) -> str | None:
+    """The name of an annotation, as Kubernetes requires it."""
+    wrong = node_label_name(value)
+    return wrong and wrong.replace("name of a label", "name of an annotation")
 
 
 def address(value: str) -> str | None:
@@ -67,9 +88,20 @@ def address(value: str) -> str | None:
         return "it must be an IPv4 or IPv6 address"
     if "%" in value:
         return _WITHOUT_ZONE
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+        return "it must be the IPv4 address itself, not its form in IPv6"
     if parsed.is_unspecified or parsed.is_loopback or parsed.is_multicast or parsed.is_link_local:
         return "it must be an address that other machines reach: not loopback, link-local, multicast or unspecified"
     return None
+
+
+def is_address(value: str) -> bool:
+    """Whether it is an IP address rather than a name."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
 
 
 def canonical(value: str) -> str:
@@ -113,8 +145,8 @@ def host_key(value: str) -> str | None:
             "it must be ed25519 or ECDSA, since pinning RSA asks for a SHA-1 signature, which OpenSSH refuses since "
             f"8.8 ({_ASK_FOR_KEY})"
         )
-    if kind not in HOST_KEY_TYPES:
-        return f"its type must be one of {', '.join(HOST_KEY_TYPES)} ({_ASK_FOR_KEY})"
+    if kind not in _HOST_KEY_TYPES:
+        return f"its type must be one of {', '.join(_HOST_KEY_TYPES)} ({_ASK_FOR_KEY})"
     return _key_problem(kind, blob)
 
 
@@ -145,13 +177,30 @@ def _ssh_strings(blob: bytes) -> list[bytes] | None:
 
 
 def user(value: str) -> str | None:
-    """A login name on a node."""
-    return None if re.fullmatch(USER, value) else "it must be a Linux login name"
+    """A login name on a node; a directory service gives names with dots, capitals, `@` and backslash."""
+    if re.fullmatch(USER, value) and value.isprintable():
+        return None
+    return "it must be a login name: no spaces and none of : / , and the shell's own characters"
+
+
+def private_key(value: str) -> str | None:
+    """A private key that can be used without a passphrase. Other formats are left to the SSH client."""
+    load = load_ssh_private_key if "OPENSSH" in value else load_pem_private_key
+    try:
+        load(value.encode(), None)
+    except TypeError:
+        return (
+            "it must have no passphrase, since nobody is asked for one: remove it from a copy "
+            "(`ssh-keygen -p -N '' -f COPY`), or unset this key and load the private key into an SSH agent"
+        )
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    return None
 
 
 def quantity(value: str) -> str | None:
-    """A Kubernetes quantity of storage."""
-    return None if re.fullmatch(QUANTITY, value) else "it must be a Kubernetes quantity"
+    """A Kubernetes quantity of storage, without the suffixes for parts of a byte."""
+    return None if re.fullmatch(QUANTITY, value) else "it must be a Kubernetes quantity, such as 15Gi, 1.5Ti or 15e9"
 
 
 def label(value: str) -> str | None:
@@ -159,6 +208,24 @@ def label(value: str) -> str | None:
     if re.fullmatch(LABEL, value):
         return None
     return "it must be lower-case letters, digits and hyphens, at most 63, beginning and ending with a letter or digit"
+
+
+def node_label_name(value: str) -> str | None:
+    """The name of a node's label, with or without a DNS name before it."""
+    prefix, slash, name = value.rpartition("/")
+    if re.fullmatch(NODE_LABEL, name) and (dns_name(prefix) is None if slash else True):
+        return None
+    return "it must be the name of a label: letters, digits, '-', '_' and '.', at most 63, after an optional DNS name/"
+
+
+def node_label_value(value: str) -> str | None:
+    """The value of a node's label, which may be empty."""
+    if not value or re.fullmatch(NODE_LABEL, value):
+        return None
+    return (
+        "it must be the value of a label: letters, digits, '-', '_' and '.', at most 63, beginning and ending with a "
+        "letter or digit"
+    )
 
 
 def image(value: str) -> str | None:

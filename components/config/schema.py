@@ -1,6 +1,6 @@
 """The configuration as JSON schema: of its keys, and of a whole Pulumi.<stack>.yaml for editors.
 
-`python -m components.config.schema` writes docs/stack.schema.json anew after a change of the models.
+`python -m components.config.schema` regenerates docs/stack.schema.json after a change of the models.
 """
 
 import json

@@ -58,6 +58,6 @@ def decode(bag: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 def _structured(text: Any) -> Any:
     try:
         return json.loads(text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         # Not JSON: parse() reports what it should have been.
         return text

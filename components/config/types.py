@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Strict, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from components.config import rules
 
 RULE_ERROR: Final = "rule"
-"""Type of an error that carries its own words: the context holds `rule`, and may hold `found`."""
+"""Type of an error with a rule of its own: the context holds `rule`, and may hold `found`."""
 
 
 class Model(BaseModel):
@@ -49,8 +49,15 @@ def _follows(check: Callable[[str], str | None]) -> AfterValidator:
     return AfterValidator(checked)
 
 
+def _without_passphrase(value: SecretStr) -> SecretStr:
+    wrong = rules.private_key(value.get_secret_value())
+    if wrong is not None:
+        raise refusal(wrong)
+    return value
+
+
 def _string(pattern: str, **keywords: int) -> WithJsonSchema:
-    """What editors are told of a string: simpler than the rule, never stricter."""
+    """The schema of a string for editors: simpler than the rule, never stricter."""
     return WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$", **keywords})
 
 
@@ -59,6 +66,8 @@ RegistryName: TypeAlias = Annotated[str, _follows(rules.registry_name), _DNS_NAM
 DnsName: TypeAlias = Annotated[str, _follows(rules.dns_name), _DNS_NAME]
 NodeName: TypeAlias = Annotated[str, _follows(rules.dns_name)]
 Label: TypeAlias = Annotated[str, _follows(rules.label), _string(rules.LABEL)]
+CertificateName: TypeAlias = Annotated[str, _follows(rules.certificate_name), AfterValidator(rules.canonical)]
+AnnotationName: TypeAlias = Annotated[str, _follows(rules.annotation)]
 Generation: TypeAlias = Annotated[
     str, _follows(rules.generation), _string(rules.LABEL, maxLength=rules.GENERATION_CHARACTERS)
 ]
@@ -66,7 +75,10 @@ Address: TypeAlias = Annotated[str, _follows(rules.address), AfterValidator(rule
 Host: TypeAlias = Annotated[str, _follows(rules.host), AfterValidator(rules.canonical)]
 HostKey: TypeAlias = Annotated[str, _follows(rules.host_key), _string(rules.HOST_KEY)]
 User: TypeAlias = Annotated[str, _follows(rules.user), _string(rules.USER)]
+PrivateKey: TypeAlias = Annotated[SecretStr, AfterValidator(_without_passphrase)]
 Quantity: TypeAlias = Annotated[str, _follows(rules.quantity), _string(rules.QUANTITY)]
+NodeLabelName: TypeAlias = Annotated[str, _follows(rules.node_label_name)]
+NodeLabelValue: TypeAlias = Annotated[str, _follows(rules.node_label_value), _string(f"({rules.NODE_LABEL})?")]
 Image: TypeAlias = Annotated[str, _follows(rules.image), _string(rules.IMAGE)]
 Note: TypeAlias = Annotated[str, _follows(rules.note), _string(".*", maxLength=rules.NOTE_CHARACTERS)]
 Boolean: TypeAlias = Annotated[bool, Strict()]

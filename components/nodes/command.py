@@ -6,7 +6,7 @@ from typing import Final
 import pulumi
 from pulumi_command import remote
 
-from components.config.model import Node, Role, Rollout
+from components.config.model import Node, Proxy, Role, Rollout, Ssh
 from components.nodes import script, unreachable
 
 _ALL_INPUTS: Final = ["stdin", "connection", "create", "update", "delete"]
@@ -71,6 +71,19 @@ def connection(node: Node, private_key: pulumi.Input[str] | None) -> remote.Conn
         private_key=private_key,
         per_dial_timeout=node.ssh.dial_timeout,
         dial_error_limit=node.ssh.dial_tries - 1,  # the provider counts retries, the configuration counts tries
+        proxy=None if node.ssh.proxy is None else _proxy(node.ssh, node.ssh.proxy, private_key),
+    )
+
+
+def _proxy(ssh: Ssh, proxy: Proxy, private_key: pulumi.Input[str] | None) -> remote.ProxyConnectionArgs:
+    return remote.ProxyConnectionArgs(
+        host=proxy.host,
+        port=proxy.port,
+        user=proxy.user,
+        host_key=proxy.host_key,
+        private_key=private_key,
+        per_dial_timeout=ssh.dial_timeout,
+        dial_error_limit=ssh.dial_tries - 1,
     )
 
 

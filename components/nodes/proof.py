@@ -19,7 +19,7 @@ from components.nodes import probe_image, script, unlisted
 from components.nodes.command import create_commands
 from components.nodes.trust import trust_revision
 
-WAIT_SECONDS: Final = 120
+_WAIT_SECONDS: Final = 120
 """How long a node waits for the registry to answer: the address may be announced some time after the Service exists."""
 
 
@@ -37,8 +37,8 @@ class PullProofArgs:
     """The command that made each node trust the registry, by node name."""
     registry: Sequence[pulumi.Resource]
     """Resources that must exist before the registry can answer."""
-    registry_revision: str
-    """Changes with the registry's image, storage and namespace, each of which requires another proof."""
+    registry_revision: pulumi.Input[str]
+    """Changes with the registry's image, storage, namespace and objects, each of which requires another proof."""
 
 
 class PullProof(pulumi.ComponentResource):
@@ -51,7 +51,7 @@ class PullProof(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: PullProofArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:PullProof", name, {}, opts)
-        pems = pulumi.Output.all(args.bundle_pem, args.server_certificate_pem)
+        known = pulumi.Output.all(args.bundle_pem, args.server_certificate_pem, args.registry_revision)
         commands = create_commands(
             self,
             # An offline node proves nothing: its proof leaves the state without a visit, and returns with the node.
@@ -59,7 +59,7 @@ class PullProof(pulumi.ComponentResource):
             "proof",
             rollout=args.config.rollout,
             private_key=args.private_key,
-            stdin=lambda node: pems.apply(partial(stdin, node.name, args)),
+            stdin=lambda node: known.apply(partial(stdin, node.name, args)),
             # Nothing to undo: the node removes the image right after the pull.
             depends_on=lambda node: [args.trusted[node.name], *args.registry],
         )
@@ -78,15 +78,15 @@ class PullProof(pulumi.ComponentResource):
             pulumi.log.warn(sentence, resource=self)
 
 
-def stdin(node: str, args: PullProofArgs, pems: Sequence[str]) -> str:
-    """The standard input of a node's shell, from trust bundle and server certificate."""
-    bundle_pem, server_certificate_pem = pems
-    return script.render(script.PROOF, settings(node, args, bundle_pem, server_certificate_pem), constants())
+def stdin(node: str, args: PullProofArgs, known: Sequence[str]) -> str:
+    """The standard input of a node's shell, from trust bundle, server certificate and the registry's revision."""
+    bundle_pem, server_certificate_pem, registry_revision = known
+    wanted = proof_revision(args.config, registry_revision, bundle_pem, server_certificate_pem)
+    return script.render(script.PROOF, settings(node, args, bundle_pem, wanted), constants())
 
 
-def settings(node: str, args: PullProofArgs, bundle_pem: str, server_certificate_pem: str) -> dict[str, str]:
-    """Shell variables that `proof.sh` reads."""
-    wanted = proof_revision(args.config, args.registry_revision, bundle_pem, server_certificate_pem)
+def settings(node: str, args: PullProofArgs, bundle_pem: str, wanted: str) -> dict[str, str]:
+    """Shell variables that `proof.sh` reads; `wanted` is the proof's revision."""
     return {
         "node": node,
         "hostname": args.config.hostname,
@@ -106,7 +106,7 @@ def constants() -> dict[str, str]:
     """
     image = probe_image.build("@")
     return {
-        "wait_seconds": str(WAIT_SECONDS),
+        "wait_seconds": str(_WAIT_SECONDS),
         "repository": probe_image.REPOSITORY,
         "blobs": _lines(image.blobs),
         "manifests": _lines(image.manifests),

@@ -26,8 +26,8 @@ class Script:
 
     def source(self) -> str:
         """The joined files, before comments and indentation are stripped."""
-        folder = resources.files("components.nodes") / "scripts"
-        return "\n".join(_as_shell(part, (folder / part).read_text(encoding="utf-8")) for part in self.parts)
+        directory = resources.files("components.nodes") / "scripts"
+        return "\n".join(_as_shell(part, (directory / part).read_text(encoding="utf-8")) for part in self.parts)
 
 
 _SHARED: Final = ("session.sh", "running.sh")
@@ -47,13 +47,16 @@ _TRUST: Final = (
     "utf8.awk",
     "yaml_scan.awk",
     "registries.awk",
+    "registries_ours.awk",
     "registries.sh",
     "mirrored.awk",
     "containerd.sh",
 )
 TRUST: Final = Script((*_TRUST, "trust.sh"))
 TRUST_WITH_RESTART: Final = Script((*_TRUST, "kubectl.sh", "restart.sh", "trust.sh"))
-PROOF: Final = Script((*_SHARED, "kubectl.sh", "diagnosis.sh", "proof.sh"))
+PROOF: Final = Script(
+    (*_SHARED, "kubectl.sh", "proxy.awk", "proxy.sh", "address_owners.awk", "diagnosis.sh", "proof.sh")
+)
 
 
 def command(action: str) -> str:

@@ -59,7 +59,14 @@ class Nodes(pulumi.ComponentResource):
         self.revisions = pulumi.Output.all(
             **{name: command.stdout.apply(reported_revision) for name, command in self.commands.items()}
         )
+        reports = pulumi.Output.all(**{name: command.stdout for name, command in self.commands.items()})
+        reports.apply(self._warn)
         self.register_outputs({"revisions": self.revisions})
+
+    def _warn(self, reports: Mapping[str, str]) -> None:
+        sentence = guide_warning(reports)
+        if sentence is not None:
+            pulumi.log.warn(sentence, resource=self)
 
 
 def gap_hook(node: Node, gap: Gap) -> pulumi.ResourceHookBinding:
@@ -69,8 +76,8 @@ def gap_hook(node: Node, gap: Gap) -> pulumi.ResourceHookBinding:
     """
 
     def judge(change: pulumi.ResourceHookArgs) -> None:
-        before = told_fingerprints(change.old_inputs)
-        reason = gap(before, told_fingerprints(change.new_inputs)) if before else None
+        before = announced_fingerprints(change.old_inputs)
+        reason = gap(before, announced_fingerprints(change.new_inputs)) if before else None
         if reason is not None:
             message = f"node {node.name}: {reason}"
             raise pulumi.RunError(message)
@@ -79,11 +86,11 @@ def gap_hook(node: Node, gap: Gap) -> pulumi.ResourceHookBinding:
     return pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(f"{node.name}-trust-gap", judge, options)])
 
 
-def told_fingerprints(inputs: Mapping[str, Any] | None) -> frozenset[str]:
-    """The fingerprints that a command's own `stdin` announces; none where that is not known."""
+def announced_fingerprints(inputs: Mapping[str, Any] | None) -> frozenset[str]:
+    """The fingerprints that a command's own `stdin` announces; none while that is unknown."""
     text = (inputs or {}).get("stdin")
-    told = script.setting(text, "fingerprints") if isinstance(text, str) else None
-    return frozenset((told or "").split())
+    announced = script.setting(text, "fingerprints") if isinstance(text, str) else None
+    return frozenset((announced or "").split())
 
 
 def stdin(node: Node, config: StackConfig, bundle_pem: str) -> str:
@@ -92,6 +99,8 @@ def stdin(node: Node, config: StackConfig, bundle_pem: str) -> str:
     program, particular = script.TRUST, {}
     if config.rollout is Rollout.SERIAL:
         program, particular = script.TRUST_WITH_RESTART, {"rollout": config.rollout.value}
+    if config.take_over:
+        particular["take_over"] = "true"
     if node.role is not None:
         particular["role"] = node.role.value
     return script.render(program, settings(node.name, config, bundle_pem) | particular)
@@ -128,3 +137,16 @@ def trust_revision(config: StackConfig, bundle_pem: str) -> str:
 def reported_revision(stdout: str) -> str:
     """The trust revision in a node's own report."""
     return str(json.loads(stdout)["revision"])
+
+
+def guide_warning(reports: Mapping[str, str]) -> str | None:
+    """The warning about nodes that trusted the guide's certificate, from each node's own report; None if none did."""
+    names = sorted(name for name, stdout in reports.items() if json.loads(stdout).get("guide"))
+    if not names:
+        return None
+    return (
+        f"nodes: found the guide's certificate on {', '.join(names)}; its private key, registry.key, was on each node, "
+        "so whoever read it there can pose as the registry to all who still trust it; the key was removed "
+        "from these nodes: remove both files wherever else they are (workstations, ~/docker-registry), and set "
+        "takeOver: false"
+    )

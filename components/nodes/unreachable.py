@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 import shutil
 import subprocess
 from functools import partial
@@ -38,42 +39,179 @@ def explain(node: Node, error: str, *, offered: str) -> str | None:
         offered: the host key line that the server offers; empty if it is unknown.
 
     """
-    for parts, sentence in _MEANINGS.items():
-        if any(part in error for part in parts):
-            template = _NEVER_CONFIGURED if node.offline else sentence
-            return template.format(
-                where=f"node {node.name} ({node.ssh.user}@{node.host}, port {node.ssh.port})",
-                key=f"nodes.{node.name}",
-                pinned=fingerprint(node.host_key),
-                shown=fingerprint(offered) if offered else "another key",
-            )
-    return None
+    if f"node {node.name}: " in error:
+        return None
+    template, reason = _NEVER_CONFIGURED, ""
+    if not node.offline:
+        template, reason = _meaning(error)
+    where, key = f"node {node.name} ({node.ssh.user}@{node.host}, port {node.ssh.port})", f"nodes.{node.name}"
+    reached, proxy = f"ssh {node.ssh.user}@{node.host} -p {node.ssh.port}", node.ssh.proxy
+    if proxy is not None:
+        jump = f"jump host {proxy.user}@{proxy.host}, port {proxy.port}"
+        where = f"{where[:-1]}, through {jump})"
+        reached += f" -J {proxy.user}@{proxy.host}:{proxy.port}"
+        # Only the jump host is dialled from here.
+        if _DIAL.search(error) is not None and template is not _NEVER_CONFIGURED:
+            template, key = _NO_JUMP_HOST, "ssh.proxy"
+            reason = _shown(error)
+    return template.format(
+        where=where,
+        key=key,
+        host=node.host,
+        reached=reached,
+        user=node.ssh.user,
+        pinned=fingerprint(node.host_key),
+        shown=fingerprint(offered) if offered else "another key",
+        reason=reason,
+    )
 
 
+def _meaning(error: str) -> tuple[str, str]:
+    """The sentence for an error, and the part of the error that it shows.
+
+    The provider's error shows how far the command came: to a key, an agent, an address, an SSH server or a shell. Each
+    of these classes ends in a sentence for whatever nobody foresaw, so no list of words has to be complete.
+    """
+    ended = _ENDED.search(error)
+    if ended is None:
+        text, meanings = error, _MEANINGS
+    else:
+        text, meanings = ended["output"], _ENDINGS
+        if ended["signal"]:
+            return _KILLED, ended["signal"]
+    for pattern, sentence in meanings.items():
+        found = pattern.search(text)
+        if found is not None:
+            return sentence, _shown(found[found.lastindex or 0])
+    if ended is not None:
+        said = _shown(text)
+        return _NO_SHELL, f"status {ended['status']}" + (f" and {said!r}" if said else "")
+    return _OTHERWISE, _shown(error)
+
+
+def _shown(text: str) -> str:
+    """The last line of a text that may be long."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip()[:_SHOWN_CHARACTERS] if lines else ""
+
+
+def _compiled(meanings: dict[str, str]) -> dict[re.Pattern[str], str]:
+    return {re.compile(pattern): sentence for pattern, sentence in meanings.items()}
+
+
+_SHOWN_CHARACTERS: Final = 200
+_DIAL: Final = re.compile(r"^(?:after \d+ failed attempts: )?dial tcp")
+_ENDED: Final = re.compile(
+    r"Process exited with status (?P<status>\d+)(?: from signal (?P<signal>\w+))?"
+    r"(?:: running \"(?:[^\"\\]|\\.)*\")?:?\s*(?P<output>.*)",
+    re.DOTALL,
+)
+"""A command that began and ended: its output comes after the command line, which the provider shows in quotes."""
 _NEVER_CONFIGURED: Final = (
     "{where}: the node is marked offline, but it was never configured, so it has no former state to keep; remove {key} "
     "from the configuration until the node is on"
 )
-_MEANINGS: Final = {
-    ("host key mismatch", "no common algorithm for host key"): (
-        "{where}: the configuration pins host key {pinned}, but the server offers {shown}; another machine may be "
-        "answering; compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the node's own console before "
-        "you correct {key}.hostKey"
-    ),
-    ("unable to authenticate",): (
-        "{where}: the SSH server accepts none of our keys; add the public key to that user's authorized_keys, or "
-        "correct sshPrivateKey, or load the key into the agent that SSH_AUTH_SOCK names"
-    ),
-    ("connection refused",): "{where}: nothing listens at that port; start sshd on the node, or correct {key}.port",
-    ("i/o timeout", "no route to host", "no such host"): (
-        "{where}: found no answer; switch the node on, correct {key}.host, or set {key}.offline to true to skip the "
-        "node until it is back"
-    ),
-    ("sudo: a password is required", "sudo: not found", "sudo: command not found"): (
-        "{where}: `sudo -n` does not work there; install sudo and allow that user to run `sh` without a password"
-    ),
-}
-"""Parts of errors of the provider or of the login shell, and the sentence for each group of them."""
+_WRONG_KEY: Final = (
+    "{where}: the configuration pins host key {pinned}, but the server offers {shown}; another machine may be "
+    "answering; compare with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` on the node's own console before "
+    "you correct {key}.hostKey"
+)
+_MEANINGS: Final = _compiled(
+    {
+        r"(dial unix .*)|(agent: .*)": (
+            "{where}: found the SSH agent on this computer out of order ({reason}), the node was not asked; start "
+            "the agent anew and load the key, or unset SSH_AUTH_SOCK and set sshPrivateKey"
+        ),
+        r"host key mismatch|no common algorithm for host key": _WRONG_KEY,
+        r"parse host key: (.*)": (
+            "{where}: the pinned host key cannot be read ({reason}), the node was not asked; set {key}.hostKey to "
+            "what `ssh-keyscan -t ed25519 {host}` prints after the host name"
+        ),
+        r"unable to authenticate": (
+            "{where}: the SSH server accepts none of our keys; add the public key to that user's authorized_keys, or "
+            "correct sshPrivateKey, or load the key into the agent that SSH_AUTH_SOCK names"
+        ),
+        r"Too many authentication failures": (
+            "{where}: the agent offered more keys than the SSH server lets one client try; remove the others from "
+            "the agent (`ssh-add -D`), or unset SSH_AUTH_SOCK and set sshPrivateKey"
+        ),
+        r"no common algorithm for (.*)": (
+            "{where}: the SSH server knows no method that we know ({reason}); upgrade the SSH server on the node, or "
+            "remove what its sshd_config forbids"
+        ),
+        r"handshake failed: (.*)": (
+            "{where}: something answers at that port, but the SSH handshake fails ({reason}); look at sshd's log on "
+            "the node (`journalctl -u ssh -u sshd`) and whether it turns this computer away (MaxStartups, fail2ban, "
+            "hosts.deny), or correct {key}.port"
+        ),
+        r"dial \w+: (lookup .*)": (
+            "{where}: the name {host} cannot be looked up on this computer ({reason}); correct {key}.host, or set it "
+            "to the node's address"
+        ),
+        r"dial tcp.* connection refused": (
+            "{where}: nothing listens at that port (connection refused); start sshd on the node, or correct {key}.port"
+        ),
+        r"dial tcp [^ ]+: (?:connect: )?(.*)": (
+            "{where}: found no answer ({reason}); switch the node on, correct {key}.host, or set {key}.offline to "
+            "true to skip the node until it is back; if nothing else is reached either, look at this computer's own "
+            "network"
+        ),
+        r"rejected: connect failed.*|rejected: (.*open failed.*)": (
+            "{where}: the jump host opens no connection to the node ({reason}); switch the node on, correct "
+            "{key}.host and {key}.port, or allow it in the jump host's sshd_config (AllowTcpForwarding)"
+        ),
+        r"rejected: (.*)": (
+            "{where}: the SSH server lets us in but opens no session ({reason}); look at its sshd_config "
+            "(MaxSessions, ForceCommand) and its log (`journalctl -u ssh -u sshd`)"
+        ),
+        r"(?:without exit status|\bEOF\b|(?:read|write) tcp).*": (
+            "{where}: the connection ended while the command ran ({reason}); each file there is wholly old or new; "
+            "look whether the node restarts or its network is unstable, and run `pulumi up` again"
+        ),
+        r"passphrase.*": (
+            "{where}: sshPrivateKey is protected by a passphrase ({reason}), the node was not asked; remove it from "
+            "a copy (`ssh-keygen -p -N '' -f COPY`), or unset sshPrivateKey and load the key into an SSH agent"
+        ),
+        r"(?i).*(?:\bkeys?\b|asn1:|x509:|padding).*": (
+            "{where}: sshPrivateKey is not a private key that can be read ({reason}), the node was not asked; set it "
+            "anew: `pulumi config set --secret sshPrivateKey < FILE`"
+        ),
+    }
+)
+"""Errors of the provider before a command ends, from the most to the least particular."""
+_ENDINGS: Final = _compiled(
+    {
+        r"""(?i)please login as the user ["'\\]*([\w.-]+)""": (
+            "{where}: the node wants another login name than {user}; set {key}.user to {reason}"
+        ),
+        r"(?im)^.*(?:account is currently not available|nologin).*$": (
+            "{where}: the account {user} may not log in there ({reason}); set {key}.user to an account with a login "
+            "shell, or give this one a shell (`chsh -s /bin/sh {user}`)"
+        ),
+        r"(?im)^.*(?:\bsudo -n does not work here|^sudo(?:-rs)?:).*$": (
+            "{where}: `sudo -n` does not work there ({reason}); install sudo and allow that user to run `sh` without "
+            "a password, or set {key}.user to root"
+        ),
+    }
+)
+"""Output of a command in which our script did not begin."""
+_NO_JUMP_HOST: Final = (
+    "{where}: the jump host does not answer ({reason}), the node was not asked; start sshd there, or correct "
+    "{key}.host and {key}.port"
+)
+_KILLED: Final = (
+    "{where}: the command was ended there by signal {reason}; each file there is wholly old or new; look at the "
+    "node's memory and log (`journalctl -k`), and run `pulumi up` again"
+)
+_NO_SHELL: Final = (
+    "{where}: the login shell did not run our command, it ended with {reason}; log in by hand, and see that this "
+    "prints only ok: `{reached} \"sh -c 'echo ok'\"`; give that user a POSIX shell (`chsh -s "
+    "/bin/sh {user}`), or set {key}.user to another one"
+)
+_OTHERWISE: Final = (
+    "{where}: the command could not be run there: {reason}; try `{reached}` by hand, correct "
+    "{key}, or set {key}.offline to true to skip the node"
+)
 
 
 def fingerprint(host_key: str) -> str:
@@ -85,7 +223,7 @@ def fingerprint(host_key: str) -> str:
 def offered_host_key(node: Node) -> str:
     """The host key line of the pinned type that the server offers now; empty if it cannot be found out."""
     scanner = shutil.which("ssh-keyscan")
-    if scanner is None:
+    if scanner is None or node.ssh.proxy is not None:
         return ""
     kind = "ed25519" if node.host_key.startswith("ssh-ed25519") else "ecdsa"
     command = [scanner, "-T", str(_SCAN_SECONDS), "-t", kind, "-p", str(node.ssh.port), node.host]

@@ -38,6 +38,8 @@ class Registry(pulumi.ComponentResource):
 
     deployment: kubernetes.apps.v1.Deployment
     service: kubernetes.core.v1.Service
+    revision: pulumi.Output[str]
+    """Changes with the registry's image, storage and place, and where Deployment or Service is created anew."""
 
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:Registry", name, {}, opts)
@@ -112,9 +114,15 @@ class Registry(pulumi.ComponentResource):
         self.service = kubernetes.core.v1.Service(
             f"{name}-service",
             # Awaiting the Service would take ten seconds and show less than the pull proof does.
-            metadata=_metadata(settings.namespace, SERVICE_NAME, {"pulumi.com/skipAwait": "true"}),
+            metadata=_metadata(
+                settings.namespace, SERVICE_NAME, {**settings.service.annotations, "pulumi.com/skipAwait": "true"}
+            ),
             spec=service(settings),
             opts=delete_first(self, namespace),
+        )
+        objects = pulumi.Output.all(self.deployment.metadata, self.service.metadata)
+        self.revision = objects.apply(
+            lambda known: registry_revision(settings, [metadata.get("uid") for metadata in known])
         )
         self.register_outputs({})
 
@@ -134,12 +142,20 @@ def delete_first(
     )
 
 
-def registry_revision(settings: RegistrySettings) -> str:
-    """A hash of the registry's image, storage and place; another one requires another proof."""
+def registry_revision(settings: RegistrySettings, uids: Sequence[str | None]) -> str:
+    """A hash of the registry's image, storage and place, and of the objects' identities.
+
+    Another one requires another proof. `pulumi up --refresh` creates deleted objects anew, from the same inputs: only
+    the uid shows that nobody has pulled from them yet.
+    """
     storage = settings.storage
     workload = [settings.namespace, settings.image, storage.claim_name, storage.class_name, storage.access_mode.value]
-    place = [settings.load_balancer.value, sorted(settings.node_selector.items())]
-    return hashlib.sha256(json.dumps([workload, place]).encode()).hexdigest()
+    place = [
+        settings.load_balancer.value,
+        sorted(settings.node_selector.items()),
+        sorted(settings.service.annotations.items()),
+    ]
+    return hashlib.sha256(json.dumps([workload, place, list(uids)]).encode()).hexdigest()
 
 
 def service(settings: RegistrySettings) -> kubernetes.core.v1.ServiceSpecArgs:
@@ -184,5 +200,5 @@ def _metadata(
     namespace: str, name: str, annotations: Mapping[str, str] | None = None
 ) -> kubernetes.meta.v1.ObjectMetaArgs:
     return kubernetes.meta.v1.ObjectMetaArgs(
-        name=name, namespace=namespace, labels=LABELS, annotations={**_OVERWRITE_MANUAL_CHANGES, **(annotations or {})}
+        name=name, namespace=namespace, labels=LABELS, annotations={**(annotations or {}), **_OVERWRITE_MANUAL_CHANGES}
     )

@@ -1,4 +1,4 @@
-"""A stack of the certificates alone, by the real engine: changed configurations, a moved clock, what is in force."""
+"""A stack of the certificates alone, by the real engine, with a clock that a test can move."""
 
 import json
 import re
@@ -25,7 +25,7 @@ CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE---
 
 @dataclass(frozen=True)
 class Issued:
-    """What a stack has in force."""
+    """The certificates of a stack that are in force."""
 
     outputs: dict[str, Any]
 
@@ -52,7 +52,7 @@ def certificates(pem: str) -> list[x509.Certificate]:
 
 @dataclass(frozen=True)
 class CertificateStack:
-    """One stack in a project folder of its own."""
+    """One stack in a project directory of its own."""
 
     engine: Engine
     name: str
@@ -101,13 +101,13 @@ class CertificateStack:
         assert done.returncode == 0, done.stderr
 
     def up(self, plan: dict[str, Any] | None = None, *, days: float = 0, **keys: str) -> str:
-        """`pulumi up` that must end well; what it said."""
+        """The output of a `pulumi up` that must succeed."""
         done = self.run("up", "--yes", "--skip-preview", plan=plan, days=days, **keys)
         assert done.returncode == 0, done.stdout + done.stderr
         return said(done)
 
     def preview(self, plan: dict[str, Any] | None = None, *, days: float = 0, **keys: str) -> str:
-        """`pulumi preview` that must end well; what it said."""
+        """The output of a `pulumi preview` that must succeed."""
         done = self.run("preview", plan=plan, days=days, **keys)
         assert done.returncode == 0, done.stdout + done.stderr
         return said(done)
@@ -130,5 +130,5 @@ class CertificateStack:
 
 
 def said(done: CompletedProcess[str]) -> str:
-    """What a run printed, line breaks and progress lines folded away."""
+    """The output of a run without line breaks and progress lines."""
     return " ".join((done.stdout + done.stderr).split())

@@ -24,16 +24,16 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 @pytest.fixture(scope="session")
 def default(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Issued:
-    """What the configuration without a word on certificates gives."""
-    made = CertificateStack(engine, "default", tmp_path_factory.mktemp("default") / "project")
-    made.create()
-    made.up()
-    return made.issued()
+    """The certificates of a configuration without the key `certificates`."""
+    created = CertificateStack(engine, "default", tmp_path_factory.mktemp("default") / "project")
+    created.create()
+    created.up()
+    return created.issued()
 
 
 @pytest.fixture
 def stack(engine: Engine, tmp_path: Path) -> CertificateStack:
     """A stack of the test's own, before its first `up`."""
-    made = CertificateStack(engine, f"s{abs(hash(str(tmp_path)))}", tmp_path / "project")
-    made.create()
-    return made
+    created = CertificateStack(engine, f"s{abs(hash(str(tmp_path)))}", tmp_path / "project")
+    created.create()
+    return created

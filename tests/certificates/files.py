@@ -8,11 +8,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 
-def written(folder: Path, **certificates: x509.Certificate) -> dict[str, Path]:
+def written(directory: Path, **certificates: x509.Certificate) -> dict[str, Path]:
     """Each certificate as a PEM file of its name."""
     paths = {}
     for name, certificate in certificates.items():
-        paths[name] = folder / f"{name}.pem"
+        paths[name] = directory / f"{name}.pem"
         paths[name].write_bytes(certificate.public_bytes(Encoding.PEM))
     return paths
 

@@ -40,7 +40,7 @@ def test_a_fingerprint_is_that_of_the_bytes_inside(bundle: tuple[list[bytes], st
     assert fingerprints(text) == [hashlib.sha256(content).hexdigest() for content in contents]
 
 
-def test_what_is_written_strictly_already_stays_as_it_is() -> None:
+def test_a_strictly_written_bundle_stays_as_it_is() -> None:
     assert split(BELOW.pem + ROOT.pem) == [BELOW.pem, ROOT.pem]
 
 
@@ -49,6 +49,6 @@ def test_a_bundle_without_a_certificate_has_no_fingerprint(text: str) -> None:
     assert fingerprints(text) == []
 
 
-def test_what_is_not_base64_is_refused() -> None:
+def test_a_bundle_that_is_not_base64_is_refused() -> None:
     with pytest.raises(ValueError, match="padding"):
         split("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n")

@@ -15,7 +15,7 @@ from .certificate_stack import CertificateStack, said
 HOUSE = {"authorities": ["house"], "external": "house"}
 
 
-def test_a_root_made_elsewhere_signs_and_is_trusted(stack: CertificateStack) -> None:
+def test_an_external_root_signs_and_is_trusted(stack: CertificateStack) -> None:
     stack.set_secret("caPrivateKey", ROOT.key_pem)
     stack.up(HOUSE, caCertificate=ROOT.pem)
     issued = stack.issued()
@@ -24,7 +24,7 @@ def test_a_root_made_elsewhere_signs_and_is_trusted(stack: CertificateStack) -> 
     issued.server.verify_directly_issued_by(ROOT.certificate)
 
 
-def test_below_a_root_the_chain_is_served_in_order_and_the_root_trusted(stack: CertificateStack) -> None:
+def test_the_chain_is_served_in_order_and_its_root_trusted(stack: CertificateStack) -> None:
     stack.set_secret("caPrivateKey", BELOW.key_pem)
     stack.up(HOUSE, caCertificate=BELOW.pem + ROOT.pem)
     issued = stack.issued()
@@ -33,7 +33,7 @@ def test_below_a_root_the_chain_is_served_in_order_and_the_root_trusted(stack: C
     issued.server.verify_directly_issued_by(BELOW.certificate)
 
 
-def test_an_own_authority_takes_over_in_the_same_three_steps(stack: CertificateStack) -> None:
+def test_an_external_authority_takes_over_in_the_same_three_steps(stack: CertificateStack) -> None:
     stack.up()
     stack.set_secret("caPrivateKey", ROOT.key_pem)
     both = {"authorities": ["one", "house"], "external": "house"}
@@ -60,7 +60,8 @@ def test_an_authority_that_no_node_can_trust_yet_is_refused(stack: CertificateSt
     assert "certificates.issuer: 'house' would be created by this very `up`, so no node trusts it yet" in said(done)
 
 
-def test_the_next_certificate_of_the_same_key_is_taken_once_a_gap_is_accepted(stack: CertificateStack) -> None:
+def test_the_next_certificate_of_the_same_key_needs_accept_gap(stack: CertificateStack) -> None:
+    """With `acceptGap` it is accepted: the program sees a replaced issuer, although no pull fails."""
     stack.set_secret("caPrivateKey", ROOT.key_pem)
     stack.up(HOUSE, caCertificate=ROOT.pem)
     builder = x509.CertificateBuilder(
@@ -81,7 +82,7 @@ def test_the_next_certificate_of_the_same_key_is_taken_once_a_gap_is_accepted(st
 SHORT_ROOT = authority("short root", path_length=0)
 
 
-def test_what_no_node_would_accept_is_refused_before_the_registry_serves_it(stack: CertificateStack) -> None:
+def test_an_unusable_chain_is_refused_before_the_registry_serves_it(stack: CertificateStack) -> None:
     chain = [authority("too deep", SHORT_ROOT), SHORT_ROOT]
     stack.set_secret("caPrivateKey", chain[0].key_pem)
     done = stack.run("up", "--yes", "--skip-preview", plan=HOUSE, caCertificate="".join(one.pem for one in chain))
@@ -115,7 +116,7 @@ def test_line_ends_of_windows_do_not_reach_the_nodes(stack: CertificateStack) ->
     assert stack.issued().outputs["bundle"] == ROOT.pem
 
 
-def test_its_end_is_warned_of(stack: CertificateStack) -> None:
+def test_its_end_causes_a_warning(stack: CertificateStack) -> None:
     ending = authority("ending", days=90)
     stack.set_secret("caPrivateKey", ending.key_pem)
     assert "authority house ends on" in stack.up({**HOUSE, "serverDays": 91}, caCertificate=ending.pem)
@@ -137,7 +138,7 @@ def test_the_issuers_key_must_be_there_and_secret(stack: CertificateStack) -> No
     assert ROOT.key_pem.splitlines()[1] not in said(done)
 
 
-def test_a_key_that_is_none_is_refused_and_not_shown(stack: CertificateStack) -> None:
+def test_a_value_that_is_no_key_is_refused_and_not_shown(stack: CertificateStack) -> None:
     stack.set_secret("caPrivateKey", "very secret words")
     done = stack.run("preview", plan=HOUSE, caCertificate=ROOT.pem)
     assert "caPrivateKey: found no private key in PEM; it must be complete, unencrypted" in said(done)

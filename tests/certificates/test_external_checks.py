@@ -19,7 +19,7 @@ from .files import tool
 IMPOSTOR = authority("house root")
 RSA_ROOT = authority("rsa root", key=rsa.generate_private_key(public_exponent=65537, key_size=2048))
 P384_ROOT = authority("P-384 root", key=ec.generate_private_key(ec.SECP384R1()))
-# Whatever a certificate holds that is no longer allowed, reading it must not fail.
+# Some certificates hold what is no longer allowed; reading them must not fail.
 MAY_WARN = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 
 
@@ -46,7 +46,7 @@ def test_a_chain_up_to_its_root_is_an_authority(chain: list[Authority]) -> None:
     assert external.chain == tuple(one.pem for one in chain)
 
 
-def test_an_authority_ends_with_the_first_certificate_of_its_chain_that_does() -> None:
+def test_an_authority_ends_with_the_first_of_its_chain_to_end() -> None:
     short = authority("short root", days=30)
     external = judged(authority("services", short, days=90), short)
     assert isinstance(external, ExternalAuthority)
@@ -127,9 +127,9 @@ def test_a_bundle_that_cannot_be_read_is_refused(bundle: str, reason: str) -> No
     assert judge("house", bundle) == reason
 
 
-def sha1_root(folder: Path) -> tuple[str, Path, Path]:
+def sha1_root(directory: Path) -> tuple[str, Path, Path]:
     """A root that signed itself by SHA-1, as old ones did, with the paths of its certificate and key."""
-    certificate, key = folder / "old.crt", folder / "old.key"
+    certificate, key = directory / "old.crt", directory / "old.key"
     done = tool(
         *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha1", "-subj", "/CN=old root"),
         *("-days", "3000", "-keyout", key, "-out", certificate),
@@ -190,6 +190,7 @@ def test_the_key_of_the_certificate_is_accepted(signer: Authority, form: seriali
         (key_in(ROOT, serialization.PrivateFormat.PKCS8, "passphrase"), "found an encrypted private key"),
         (key_in(ROOT, serialization.PrivateFormat.TraditionalOpenSSL, "passphrase"), "found an encrypted private key"),
         (key_in(ROOT, serialization.PrivateFormat.OpenSSH), "found OPENSSH PRIVATE KEY"),
+        ("-----BEGIN SECRET WORDS-----", "found another PEM block"),
     ],
     ids=[
         "no PEM",
@@ -204,9 +205,10 @@ def test_the_key_of_the_certificate_is_accepted(signer: Authority, form: seriali
         "encrypted",
         "encrypted in the old form",
         "in the form of OpenSSH",
+        "a label that may be secret",
     ],
 )
-def test_a_key_that_cannot_sign_for_the_certificate_is_refused_with_the_reason(key: str, reason: str) -> None:
+def test_a_key_that_does_not_fit_is_refused_with_the_reason(key: str, reason: str) -> None:
     assert key_problem(key, ROOT.pem) == reason
 
 

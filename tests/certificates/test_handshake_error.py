@@ -1,4 +1,4 @@
-"""What Go's crypto/x509, by which nodes pull, says of the same chains was measured once: docs/decisions.md."""
+"""Handshakes by OpenSSL. Go's crypto/x509, with which nodes pull, judged the same chains once: docs/decisions.md."""
 
 import ipaddress
 
@@ -34,12 +34,13 @@ def test_a_server_of_the_trusted_authority_is_accepted() -> None:
     assert error_of(ROOT, trusting=ROOT) is None
 
 
-def test_a_server_below_the_trusted_root_is_accepted_if_it_sends_what_lies_between() -> None:
+def test_a_server_must_send_the_intermediate_certificates() -> None:
+    """A client that trusts the root alone accepts the server only with them."""
     assert error_of(BELOW, BELOW, trusting=ROOT) is None
     assert error_of(BELOW, trusting=ROOT) == "unable to get local issuer certificate"
 
 
-def test_an_authority_with_neither_key_usage_nor_key_identifier_is_accepted() -> None:
+def test_an_authority_without_key_usage_and_identifiers_is_accepted() -> None:
     """Go accepts it too, but the verifier of `cryptography` does not."""
     bare = authority("bare root", extensions=[])
     assert error_of(bare, trusting=bare) is None
@@ -61,7 +62,7 @@ def test_an_authority_constrained_to_the_registrys_names_is_accepted() -> None:
     ],
     ids=["too deep", "constrained to other names", "for clients only", "the root's name by another key", "ended"],
 )
-def test_a_server_that_no_node_would_accept_is_refused_with_openssls_reason(
+def test_an_unacceptable_server_is_refused_with_openssls_reason(
     signer: Authority, above: list[Authority], trusted: Authority, reason: str
 ) -> None:
     assert error_of(signer, *above, trusting=trusted) == reason

@@ -19,7 +19,7 @@ Greet = Callable[..., bytes | None]
 
 @pytest.fixture
 def greet(tmp_path: Path) -> Iterator[Greet]:
-    """A TLS handshake on loopback with a server that has the certificate and key of a stack; what it showed, in DER."""
+    """A TLS handshake on loopback with a server that has a stack's certificate; yields what the server showed."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def run(served: Issued, *, trusting: Issued, name: str) -> bytes | None:
@@ -54,12 +54,12 @@ def accept(listener: socket.socket, context: ssl.SSLContext) -> None:
         connection.close()
 
 
-def issued(engine: Engine, folder: Path, name: str, *, days: float) -> Issued:
-    """What a stack has that was brought up so many days from now."""
-    made = CertificateStack(engine, name, folder / name)
-    made.create()
-    made.up({"serverDays": 30, "renewDays": 1}, days=days)
-    return made.issued()
+def issued(engine: Engine, directory: Path, name: str, *, days: float) -> Issued:
+    """The certificates of a stack that was created so many days from now."""
+    created = CertificateStack(engine, name, directory / name)
+    created.create()
+    created.up({"serverDays": 30, "renewDays": 1}, days=days)
+    return created.issued()
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_another_name_or_address_is_refused(default: Issued, greet: Greet, name:
         greet(default, trusting=default, name=name)
 
 
-def test_who_trusts_another_authority_of_the_same_name_refuses(default: Issued, other: Issued, greet: Greet) -> None:
+def test_a_client_of_another_authority_of_the_same_name_refuses(default: Issued, other: Issued, greet: Greet) -> None:
     assert other.issuer.subject == default.issuer.subject
     with pytest.raises(ssl.SSLCertVerificationError, match=r"unable to get local issuer|self-signed|signature failure"):
         greet(default, trusting=other, name=NAMES[0])
@@ -100,6 +100,6 @@ def test_an_expired_certificate_is_refused(expired: Issued, greet: Greet) -> Non
         greet(expired, trusting=expired, name=NAMES[0])
 
 
-def test_a_certificate_of_tomorrow_is_refused(early: Issued, greet: Greet) -> None:
+def test_a_certificate_that_is_not_yet_valid_is_refused(early: Issued, greet: Greet) -> None:
     with pytest.raises(ssl.SSLCertVerificationError, match="not yet valid"):
         greet(early, trusting=early, name=NAMES[0])

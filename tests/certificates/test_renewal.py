@@ -1,17 +1,17 @@
-"""The stand-in plugin's clock is moved, the program's is the machine's: so certificates are made in the past."""
+"""Renewal. Only the stand-in plugin's clock can be moved, so the tests issue certificates in the past."""
 
 import pytest
 
 from .certificate_stack import CertificateStack, said
 
-ANEW = "the server certificate is issued anew by this `up`"
+ISSUED_ANEW = "the server certificate is issued anew by this `up`"
 ENDS = "authority one ends on"
 PLAN = {"serverDays": 100, "renewDays": 30}
 
 
 def test_the_first_up_announces_nothing(stack: CertificateStack) -> None:
     text = stack.up(PLAN)
-    assert ANEW not in text
+    assert ISSUED_ANEW not in text
     assert ENDS not in text
 
 
@@ -19,35 +19,34 @@ def test_outside_the_window_a_second_up_changes_nothing(stack: CertificateStack)
     stack.up(PLAN, days=-69)
     before = stack.issued()
     text = stack.up(PLAN)
-    assert ANEW not in text
+    assert ISSUED_ANEW not in text
     assert stack.issued() == before
 
 
-def test_within_the_window_a_preview_says_so_in_words(stack: CertificateStack) -> None:
+def test_a_preview_within_the_window_announces_the_renewal(stack: CertificateStack) -> None:
     stack.up(PLAN, days=-71)
     text = stack.preview(PLAN)
-    assert ANEW in text
+    assert ISSUED_ANEW in text
     assert "certificates.renewDays (30" in text
     assert "a renewal alone changes nothing that nodes trust" in text
     assert "`pulumi stack output serverNotAfter`" in text, "the engine shows the program no state, so no date"
 
 
 @pytest.mark.parametrize("days", [-71, -200], ids=["before its end", "after its end"])
-def test_a_plain_up_renews_the_server_certificate_and_nothing_that_nodes_trust(
-    stack: CertificateStack, days: int
-) -> None:
+def test_an_up_renews_only_the_server_certificate(stack: CertificateStack, days: int) -> None:
+    """Nothing that nodes trust changes."""
     stack.up(PLAN, days=days)
     before = stack.issued()
     text = stack.up(PLAN)
     after = stack.issued()
-    assert ANEW in text
+    assert ISSUED_ANEW in text
     assert after.server.serial_number != before.server.serial_number
     assert after.server.public_key() == before.server.public_key()
     assert after.bundle == before.bundle
-    assert ANEW not in stack.up(PLAN), "one renewal is enough"
+    assert ISSUED_ANEW not in stack.up(PLAN), "one renewal is enough"
 
 
-def test_an_authority_near_its_end_is_warned_of_in_preview_and_up(stack: CertificateStack) -> None:
+def test_preview_and_up_warn_of_an_authority_near_its_end(stack: CertificateStack) -> None:
     plan = {"authorityYears": 1, "serverDays": 100}
     stack.up(plan, days=-266)
     end = stack.issued().issuer.not_valid_after_utc
@@ -56,7 +55,7 @@ def test_an_authority_near_its_end_is_warned_of_in_preview_and_up(stack: Certifi
         assert "rotate the authority" in text
 
 
-def test_an_authority_far_from_its_end_is_not_warned_of(stack: CertificateStack) -> None:
+def test_an_authority_far_from_its_end_causes_no_warning(stack: CertificateStack) -> None:
     plan = {"authorityYears": 1, "serverDays": 100}
     stack.up(plan, days=-264)
     assert ENDS not in stack.up(plan)
@@ -70,7 +69,7 @@ def test_an_authority_is_never_renewed_by_itself(stack: CertificateStack) -> Non
     assert stack.issued().bundle == before
 
 
-def test_an_authority_that_has_ended_is_made_anew_once_a_gap_is_accepted(stack: CertificateStack) -> None:
+def test_accept_gap_replaces_an_authority_that_has_ended(stack: CertificateStack) -> None:
     plan = {"authorityYears": 1, "serverDays": 100}
     stack.up(plan, days=-400)
     ended = stack.issued().issuer
@@ -81,4 +80,4 @@ def test_an_authority_that_has_ended_is_made_anew_once_a_gap_is_accepted(stack: 
     after = stack.issued()
     assert after.issuer.not_valid_before_utc > ended.not_valid_after_utc
     after.server.verify_directly_issued_by(after.issuer)
-    assert ANEW not in stack.up(plan)
+    assert ISSUED_ANEW not in stack.up(plan)

@@ -14,7 +14,8 @@ def names(generation: str) -> set[str]:
     return {key.format(generation) for key in KEYS}
 
 
-def test_three_steps_lead_from_one_authority_to_the_next_with_trust_always_ahead(stack: CertificateStack) -> None:
+def test_three_steps_replace_an_authority(stack: CertificateStack) -> None:
+    """Every node trusts an authority before it signs."""
     stack.up(ONE)
     first = stack.issued()
     stack.up(BOTH)
@@ -32,10 +33,9 @@ def test_three_steps_lead_from_one_authority_to_the_next_with_trust_always_ahead
     assert dropped.server == switched.server, "the third step changes nothing that the registry serves"
 
 
-@pytest.mark.parametrize("plan", [SWITCHED, TWO], ids=["added and made issuer at once", "replaced at once"])
-def test_an_issuer_that_no_node_can_trust_yet_is_refused_before_anything_changes(
-    stack: CertificateStack, plan: dict[str, object]
-) -> None:
+@pytest.mark.parametrize("plan", [SWITCHED, TWO], ids=["added and switched to at once", "replaced at once"])
+def test_an_issuer_that_no_node_trusts_yet_is_refused(stack: CertificateStack, plan: dict[str, object]) -> None:
+    """Nothing changes before the refusal."""
     stack.up({**ONE, "protect": False})
     before = stack.issued()
     for command in (["preview"], ["up", "--yes", "--skip-preview"]):
@@ -53,7 +53,7 @@ def test_another_curve_in_the_same_step_does_not_hide_the_new_issuer(stack: Cert
     assert REFUSED in said(done)
 
 
-def test_who_accepts_a_gap_may_replace_the_issuer_at_once(stack: CertificateStack) -> None:
+def test_accept_gap_allows_to_replace_the_issuer_at_once(stack: CertificateStack) -> None:
     stack.up({**ONE, "protect": False})
     before = stack.issued()
     stack.up({**TWO, "acceptGap": True})
@@ -62,7 +62,8 @@ def test_who_accepts_a_gap_may_replace_the_issuer_at_once(stack: CertificateStac
     after.server.verify_directly_issued_by(after.issuer)
 
 
-def test_a_first_up_that_was_cut_off_after_the_authority_goes_on(stack: CertificateStack) -> None:
+def test_an_interrupted_first_up_can_be_continued(stack: CertificateStack) -> None:
+    """It was interrupted when the authority alone existed."""
     stack.up()
     for name in ("server", "server-request", "server-key"):
         urns = [urn for urn in stack.urns() if urn.endswith(f"::registry-certificates-{name}")]
@@ -77,7 +78,8 @@ def test_a_first_up_of_the_authority_alone_is_not_refused(stack: CertificateStac
     assert REFUSED not in stack.up()
 
 
-def test_an_authority_stays_what_it_is_when_the_plan_or_the_host_name_changes(stack: CertificateStack) -> None:
+def test_an_authority_keeps_the_inputs_that_it_was_created_with(stack: CertificateStack) -> None:
+    """Another plan or host name does not change it."""
     stack.up(ONE)
     before = stack.issued().bundle
     stack.up({**ONE, "curve": "P384", "authorityYears": 5}, hostname="images.cube.local")
@@ -120,7 +122,7 @@ def test_destroy_keeps_the_issuer_until_protection_is_switched_off(stack: Certif
     assert done.returncode == 0, said(done)
 
 
-def test_what_a_destroy_has_kept_is_the_issuer_of_the_next_up(stack: CertificateStack) -> None:
+def test_an_issuer_kept_by_destroy_signs_in_the_next_up(stack: CertificateStack) -> None:
     stack.up(ONE)
     before = stack.issued().bundle
     done = stack.pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected")

@@ -1,5 +1,6 @@
-"""What the guard refuses, by what the engine has reported; `test_rotation` has the engine report it."""
+"""Refusals of the guard, given the engine's reports; in `test_rotation` the real engine reports."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import pulumi
@@ -28,10 +29,10 @@ EXISTING = {"request": "its PEM", "one": "its PEM"}
 
 def guard(*created: str, accept_gap: bool = False) -> RotationGuard:
     """A guard to which the engine has reported that it creates these resources."""
-    made = RotationGuard(replace(PLAN, accept_gap=accept_gap), server_certificate="server")
-    made._created.update(created)
-    made._issuer_fingerprints = frozenset({ROOT.fingerprint})
-    return made
+    created_guard = RotationGuard(replace(PLAN, accept_gap=accept_gap), server_certificate="server")
+    created_guard._created.update(created)
+    created_guard._issuer_fingerprints = frozenset({ROOT.fingerprint})
+    return created_guard
 
 
 def test_an_issuer_that_exists_may_sign() -> None:
@@ -53,9 +54,8 @@ def test_the_issuer_of_a_first_up_may_sign() -> None:
     ],
     ids=["added at once", "external", "with another curve", "replaced at once"],
 )
-def test_an_issuer_that_this_up_creates_for_a_running_registry_is_refused(
-    created: list[str], watched: dict[str, object]
-) -> None:
+def test_an_issuer_created_by_the_same_up_is_refused(created: list[str], watched: dict[str, object]) -> None:
+    """The registry already exists, so its nodes trust the former issuer alone."""
     with pytest.raises(pulumi.RunError, match="'two' would be created by this very `up`, so no node trusts it yet"):
         guard(*created).refuse_untrusted_issuer("two", watched)
 
@@ -64,12 +64,29 @@ def test_an_issuer_that_this_up_creates_may_sign_once_a_gap_is_accepted() -> Non
     guard("two", "server", accept_gap=True).refuse_untrusted_issuer("two", EXISTING | {"two": UNKNOWN})
 
 
-def test_a_request_that_a_target_skips_proves_no_registry() -> None:
+def test_a_skipped_request_does_not_prove_that_a_registry_exists() -> None:
     guard("two").refuse_untrusted_issuer("two", {"request": None, "two": "its PEM"})
 
 
 def test_a_nodes_trust_may_change_while_the_registrys_certificate_stays() -> None:
-    assert guard().gap({NEW}, {ROOT.fingerprint}) is None
+    assert guard().gap({ROOT.fingerprint, NEW}, {ROOT.fingerprint}) is None
+    assert guard().gap({ROOT.fingerprint}, {ROOT.fingerprint, NEW}) is None
+
+
+@pytest.mark.parametrize("after", [(), {ROOT.fingerprint}, {ROOT.fingerprint, NEW}])
+def test_a_node_that_shares_nothing_with_the_registry_is_refused_at_every_attempt(after: Collection[str]) -> None:
+    """An `up` without a preview that is refused has issued the certificate: the next one does not issue it again."""
+    reason = guard().gap({NEW}, after) or ""
+    assert "does not trust authority two yet" in reason
+    assert "certificates.acceptGap to true" in reason
+    assert guard(accept_gap=True).gap({NEW}, after) is None
+
+
+def test_an_issuer_that_is_not_known_proves_nothing() -> None:
+    """`--target` may skip it."""
+    skipped = guard()
+    skipped._issuer_fingerprints = frozenset()
+    assert skipped.gap({NEW}, {ROOT.fingerprint}) is None
 
 
 def test_a_node_that_trusts_the_issuer_may_learn_of_another_authority() -> None:
@@ -80,11 +97,12 @@ def test_a_node_that_does_not_trust_the_issuer_yet_is_named_as_the_reason() -> N
     assert "does not trust authority two yet" in (guard("server").gap({NEW}, {NEW, ROOT.fingerprint}) or "")
 
 
-def test_a_node_may_not_forget_an_authority_while_the_registrys_certificate_changes() -> None:
+def test_no_authority_is_dropped_while_the_certificate_changes() -> None:
+    """Some pods still serve the registry's former certificate."""
     assert "would forget an authority" in (guard("server").gap({ROOT.fingerprint, NEW}, {ROOT.fingerprint}) or "")
 
 
-def test_a_node_whose_next_trust_is_unknown_may_go_on() -> None:
+def test_a_node_whose_next_trust_is_unknown_is_not_refused() -> None:
     assert guard("server").gap({ROOT.fingerprint, NEW}, ()) is None
 
 

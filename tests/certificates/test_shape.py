@@ -23,7 +23,7 @@ NAMES = [
 ]
 LINTERS = Path(sys.executable).parent
 ACCEPTED = (
-    # The guide's short alias. RFC 1034's syntax has names of one label; the linter's library wants a dot in each.
+    # The guide's short alias. RFC 1034's syntax has names of one label; the linter's library requires a dot in each.
     'pkix.invalid_domain_name_syntax (ERROR): Invalid domain name syntax: "registry"',
 )
 SIGNS = {"key_cert_sign", "crl_sign"}
@@ -40,16 +40,16 @@ USAGES = (
 
 @pytest.fixture(scope="module", params=["default", "P384"])
 def issued(request: pytest.FixtureRequest, default: Issued, p384: Issued) -> Issued:
-    """What each curve gives."""
+    """The certificates with each curve."""
     return default if request.param == "default" else p384
 
 
 @pytest.fixture(scope="module")
 def p384(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Issued:
-    made = CertificateStack(engine, "p384", tmp_path_factory.mktemp("p384") / "project")
-    made.create()
-    made.up({"curve": "P384"})
-    return made.issued()
+    created = CertificateStack(engine, "p384", tmp_path_factory.mktemp("p384") / "project")
+    created.create()
+    created.up({"curve": "P384"})
+    return created.issued()
 
 
 def usages(certificate: x509.Certificate) -> set[str]:
@@ -63,23 +63,23 @@ def key_id(certificate: x509.Certificate) -> bytes:
 
 
 def findings(*command: str | Path) -> list[str]:
-    """What a linter says at warning level and above."""
+    """The findings of a linter at warning level and above."""
     done = tool(LINTERS / command[0], "lint", "--severity", "WARNING", *command[1:])
     assert done.stderr == "", "the linter itself must not fail"
     return [line.strip() for line in done.stdout.splitlines() if line.startswith(" ")]
 
 
-def test_the_authority_may_sign_and_do_nothing_else(issued: Issued) -> None:
+def test_the_authoritys_key_usage_is_signing_alone(issued: Issued) -> None:
     assert usages(issued.issuer) == SIGNS
 
 
-def test_the_authority_says_that_it_is_one_and_how_far_down(issued: Issued) -> None:
+def test_the_authoritys_constraints_have_a_path_length(issued: Issued) -> None:
     constraints = issued.issuer.extensions.get_extension_for_class(x509.BasicConstraints)
     assert constraints.critical
     assert (constraints.value.ca, constraints.value.path_length) == (True, 1)
 
 
-def test_the_authoritys_name_says_whose_it_is_and_which_generation(default: Issued) -> None:
+def test_the_authoritys_subject_names_registry_and_generation(default: Issued) -> None:
     assert default.issuer.subject.rfc4514_string() == "CN=Registry CA one,O=registry.cube.local"
 
 
@@ -103,10 +103,23 @@ def test_the_server_certificate_serves_tls_and_does_nothing_else(issued: Issued)
     assert not constraints.ca
 
 
-def test_the_server_certificate_carries_every_name_and_the_address(issued: Issued) -> None:
+def test_the_server_certificate_contains_every_name_and_the_address(issued: Issued) -> None:
     names = issued.server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == NAMES
     assert names.get_values_for_type(x509.IPAddress) == [ipaddress.ip_address(ADDRESS)]
+
+
+def test_further_names_come_after_the_registrys_own_and_no_authority_changes(stack: CertificateStack) -> None:
+    stack.up()
+    before = stack.issued()
+    stack.up({"names": ["*.cube.local", "10.77.0.203", "fd00::203"]})
+    after = stack.issued()
+    names = after.server.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == [*NAMES, "*.cube.local"]
+    assert names.get_values_for_type(x509.IPAddress) == [
+        ipaddress.ip_address(address) for address in (ADDRESS, "10.77.0.203", "fd00::203")
+    ]
+    assert after.bundle == before.bundle
 
 
 def test_the_server_certificate_names_the_key_that_signed_it(issued: Issued) -> None:
@@ -135,7 +148,7 @@ def test_a_linter_finds_nothing_in_the_authority(issued: Issued, tmp_path: Path)
     assert findings("lint_pkix_cert", written(tmp_path, ca=issued.issuer)["ca"]) == []
 
 
-def test_a_linter_finds_nothing_but_the_short_alias_in_the_server_certificate(issued: Issued, tmp_path: Path) -> None:
+def test_a_linter_finds_only_the_short_alias_in_the_server_certificate(issued: Issued, tmp_path: Path) -> None:
     assert findings("lint_pkix_cert", written(tmp_path, server=issued.server)["server"]) == list(ACCEPTED)
 
 
@@ -156,7 +169,8 @@ def test_openssl_verifies_the_chain_strictly(issued: Issued, tmp_path: Path) -> 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_host_name_too_long_for_a_common_name_stands_in_the_alternative_names_alone(stack: CertificateStack) -> None:
+def test_a_long_host_name_is_only_among_the_alternative_names(stack: CertificateStack) -> None:
+    """A common name holds 64 characters."""
     name = f"{'registry' * 5}.{'cube' * 10}.local"
     stack.up(hostname=name)
     server = stack.issued().server
@@ -165,6 +179,7 @@ def test_a_host_name_too_long_for_a_common_name_stands_in_the_alternative_names_
     assert names.get_values_for_type(x509.DNSName)[0] == name
 
 
-def test_a_host_name_too_long_for_a_common_name_is_left_out_rather_than_cut() -> None:
+def test_a_long_host_name_is_left_out_of_the_subject() -> None:
+    """Half a name would name another host."""
     assert server_subject("a" * 60 + ".local").common_name is None
     assert server_subject("r.local").common_name == "r.local"

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 from components.config.model import StackConfig
 from components.config.parse import ConfigError, parse
 from components.config.schema import SCHEMA, resolved
+from components.config.source import decode
 from tests.config.stack_configs import SMALLEST, with_value
 
-TEXT = st.text()
+TEXT = st.text() | st.text(st.characters(categories=["Cs"]))
+"""Any string, halves of surrogate pairs included, which JSON can escape."""
+NAMES = TEXT | st.none() | st.booleans() | st.integers()
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
     max_leaves=8,
 )
 QUICKLY = settings(deadline=None, max_examples=40)  # the first call is slow on a busy computer
@@ -49,6 +52,7 @@ def accept_or_refuse(values: dict[str, Any]) -> None:
         return
     assert error.problems, "a refusal must have a reason"
     assert "Input should" not in str(error), "a reason must be in our words"
+    assert str(error).encode(), "a terminal must be able to show it"
 
 
 @pytest.mark.parametrize("key", SCHEMA["properties"])
@@ -59,10 +63,25 @@ def test_no_value_of_any_shape_breaks_the_reader(key: str, value: Any) -> None:
 
 
 @QUICKLY
-@given(st.sampled_from(ENTRIES), TEXT, VALUES)
-def test_no_entry_of_any_name_breaks_the_reader(path: str, name: str, value: Any) -> None:
+@given(st.sampled_from(ENTRIES), NAMES, VALUES)
+def test_no_entry_of_any_name_breaks_the_reader(path: str, name: object, value: Any) -> None:
     values = with_value(path, {name: value, **(SMALLEST["nodes"] if path == "nodes" else {})})
     accept_or_refuse(values)
+
+
+@pytest.mark.parametrize("name", ["\ud800", 1, True, None])
+def test_no_key_of_any_name_breaks_the_reader(name: Any) -> None:
+    accept_or_refuse({**SMALLEST, name: "x"})
+
+
+def test_a_number_that_python_does_not_print_is_refused() -> None:
+    accept_or_refuse({**SMALLEST, "port": 10**5000})
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "1" * 5000, "NaN", '"\\ud800"', "1e999"])
+@pytest.mark.parametrize("key", ["nodes", "port", "aliases"])
+def test_no_string_of_the_engine_breaks_the_reader(key: str, text: str) -> None:
+    accept_or_refuse({**SMALLEST, **decode({f"k3s-registry:{key}": text}, "k3s-registry:")})
 
 
 @pytest.mark.parametrize("key", SECRET_KEYS)
@@ -79,4 +98,7 @@ def test_a_secret_is_never_shown(key: str, encrypted: bool, secret: str) -> None
 @pytest.mark.parametrize(("path", "example"), [*examples(SCHEMA)])
 def test_every_example_is_valid(path: str, example: Any) -> None:
     """An error shows the example, and the rest of a wrong configuration is checked with it."""
-    assert StackConfig.model_validate(with_value(path, copy.deepcopy(example)), by_alias=True, by_name=False)
+    values = with_value(path, copy.deepcopy(example))
+    if path.startswith("ssh.proxy."):
+        values["ssh"]["proxy"] = {**SMALLEST["nodes"]["cube01"], **values["ssh"]["proxy"]}
+    assert StackConfig.model_validate(values, by_alias=True, by_name=False)

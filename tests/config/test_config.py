@@ -1,6 +1,14 @@
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from components.config.parse import ConfigError, parse
 from components.config.source import decode
@@ -23,7 +31,8 @@ def test_the_smallest_configuration_is_the_guides() -> None:
     assert config.node_selector == {"node-type": "worker"}
 
 
-def test_a_short_lived_authority_outlives_its_server_certificates_by_as_much_again() -> None:
+def test_a_server_certificate_lives_at_most_half_its_authoritys_life() -> None:
+    """By default; a short-lived authority would otherwise need its successor from the first day on."""
     plan = parse(with_value("certificates.authorityYears", 1)).certificates
     assert plan.server_days == 182
 
@@ -94,8 +103,24 @@ def test_the_error_says_that_nothing_was_contacted() -> None:
         ("nodes.Cube02", {"host": "192.168.0.12", "hostKey": ED25519}, "DNS name"),
         ("ssh.user", "root; reboot", "login name"),
         ("ssh.dialTries", 0, "from 1 to 20"),
+        ("ssh.proxy", {"host": "10.0.0.9"}, "ssh.proxy.hostKey: is missing"),
+        ("ssh.proxy", {"hostKey": ED25519}, "ssh.proxy.host: is missing"),
+        ("ssh.proxy", {"host": "10.0.0.9", "hostKey": RSA}, "SHA-1"),
+        ("ssh.proxy", "10.0.0.9", "must be a mapping"),
         ("namespace", "docker_registry", "lower-case"),
+        ("ssh.user", "-oProxyCommand=x", "login name"),
+        ("ssh.user", "$(reboot)", "login name"),
+        ("ssh.user", "root:secret", "login name"),
+        ("ssh.user", "a\u200bb", "login name"),
+        ("nodes.cube01.user", "x" * 129, "login name"),
         ("storage.size", "15 GB", "quantity"),
+        ("storage.size", "0", "quantity"),
+        ("storage.size", "0.0Ti", "quantity"),
+        ("storage.size", "1.5.1Ti", "quantity"),
+        ("storage.size", ".", "quantity"),
+        ("storage.size", "15TiB", "quantity"),
+        ("storage.size", "-1Ti", "quantity"),
+        ("storage.size", "15m", "quantity"),
         ("storage.clas", "longhorn", "not a key"),
         ("image", "registry 3", "image reference"),
         ("loadBalancer", "haproxy", "metallb, servicelb, none"),
@@ -109,7 +134,21 @@ def test_the_error_says_that_nothing_was_contacted() -> None:
         ("certificates.external", "two", "one of certificates.authorities"),
         ("caCertificate", "x", "which of the authorities"),
         ("certificates.protect", "yes", "true or false"),
+        ("certificates.names", ["*"], "DNS name"),
+        ("certificates.names", ["a.*.local"], "DNS name"),
+        ("certificates.names", ["192.168.0.300"], "IP address"),
+        ("certificates.names", ["a.local", "a.local"], "only once"),
+        ("certificates.names", ["fd00::1", "FD00:0::1"], "only once"),
+        ("service.annotations", {"metallb.io/allow shared": "x"}, "name of an annotation"),
+        ("service.annotations", {"Metallb.io/x": "x"}, "name of an annotation"),
+        ("service.annotations", {"/x": "x"}, "name of an annotation"),
+        ("service.annotations", {"metallb.io/x": 1}, "must be a string"),
+        ("service.annotations", {"metallb.universe.tf/loadBalancerIPs": "10.0.0.1"}, "comes from ip alone"),
         ("nodeSelector.node-type", 1, "must be a string"),
+        ("nodeSelector.node-type", "worker node", "value of a label"),
+        ("nodeSelector.node type", "worker", "name of a label"),
+        ("nodeSelector", {"/node-type": "worker"}, "name of a label"),
+        ("ip", "::ffff:192.168.0.202", "the IPv4 address itself"),
         ("unknown", "x", "not a key"),
     ],
 )
@@ -121,17 +160,28 @@ def test_a_wrong_value_is_refused_with_its_rule(path: str, value: Any, rule: str
 @pytest.mark.parametrize(
     ("path", "value"),
     [
+        *(("ssh.user", name) for name in ("john.doe", "CORP\\jdoe", "Admin", "me@corp.local", "müller", "pi$", "_x")),
+        *(("storage.size", size) for size in ("15Gi", "1.5Ti", "0.5Ti", ".5Ti", "1.", "15e9", "15E9", "1.5E", "1000")),
+        ("certificates.names", ["*.cube.local", "192.168.0.203", "fd00::203", "registry.cube.local"]),
+        ("certificates.names", []),
+        ("ssh.proxy", {"host": "jump.example", "hostKey": ED25519, "user": "john.doe", "port": 2222}),
+        (
+            "service.annotations",
+            {"metallb.io/allow-shared-ip": "key", "lbipam.cilium.io/x": "x", "plain": ""},
+        ),
         ("ip", "fd00::202"),
         ("hostname", "registry"),
         ("image", "registry:2"),
         ("image", "quay.io/org/registry:3.0@sha256:" + "0" * 64),
         ("nodes.cube01.host", "cube01.local"),
         ("nodes.cube01.hostKey", ED25519 + " root@cube01"),
+        ("storage.size", "1.5Gi"),
         ("aliases", []),
         ("audit", "2026-01-31"),
+        ("nodeSelector", {"node-role.kubernetes.io/worker": ""}),
     ],
 )
-def test_a_right_value_is_taken(path: str, value: Any) -> None:
+def test_a_right_value_is_accepted(path: str, value: Any) -> None:
     assert parse(with_value(path, value))
 
 
@@ -158,11 +208,34 @@ def test_the_names_are_the_host_name_and_then_the_aliases() -> None:
     assert parse(with_value("aliases", ["registry"])).names == ("registry.cube.local", "registry")
 
 
+def test_further_names_and_addresses_are_in_the_certificate_alone() -> None:
+    config = parse(with_value("certificates.names", ["*.cube.local", "FD00:0::203"]))
+    assert config.names == ("registry.cube.local",)
+    assert config.certificate_settings.dns_names == ("*.cube.local",)
+    assert config.certificate_settings.addresses == ("fd00::203",)
+    assert parse(SMALLEST).certificate_settings.names == ()
+
+
+def test_a_load_balancer_that_is_not_metallb_may_be_asked_by_an_annotation() -> None:
+    values = with_value("service.annotations", {"kube-vip.io/loadbalancerIPs": "192.168.0.202"})
+    assert parse({**values, "loadBalancer": "none"}).service.annotations
+    assert parse(SMALLEST).service.annotations == {}
+
+
 def test_a_nodes_own_ssh_settings_win_over_the_stacks() -> None:
     values = with_value("ssh", {"user": "pi", "port": 2222})
     values["nodes"]["cube02"] = {"host": "192.168.0.12", "hostKey": ED25519, "user": "root"}
     first, second = parse(values).nodes
     assert (first.ssh.user, second.ssh.user, second.ssh.port) == ("pi", "root", 2222)
+
+
+def test_every_node_is_reached_through_the_jump_host_if_there_is_one() -> None:
+    assert parse(SMALLEST).nodes[0].ssh.proxy is None
+    values = with_value("ssh.proxy", {"host": "JUMP.example", "hostKey": ED25519})
+    values["nodes"]["cube01"]["user"] = "pi"
+    proxy = parse(values).nodes[0].ssh.proxy
+    assert proxy is not None
+    assert (proxy.host, proxy.user, proxy.port) == ("jump.example", "root", 22)
 
 
 def test_a_secret_key_in_plain_text_is_refused_and_not_shown() -> None:
@@ -171,8 +244,20 @@ def test_a_secret_key_in_plain_text_is_refused_and_not_shown() -> None:
     assert "very secret" not in problem
 
 
-def test_an_encrypted_key_is_taken() -> None:
+def test_an_encrypted_key_is_accepted() -> None:
     assert parse(with_value("sshPrivateKey", "very secret words"), encrypted=["sshPrivateKey"])
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.OpenSSH, PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8])
+def test_a_private_key_with_a_passphrase_is_refused_and_not_shown(form: PrivateFormat) -> None:
+    def pem(encryption: KeySerializationEncryption) -> str:
+        return generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, form, encryption).decode()
+
+    key = pem(BestAvailableEncryption(b"secret"))
+    [problem] = problems(with_value("sshPrivateKey", key), encrypted=["sshPrivateKey"])
+    assert problem.startswith("sshPrivateKey: found a value that is not shown; it must have no passphrase")
+    assert key[40:60] not in problem
+    assert parse(with_value("sshPrivateKey", pem(NoEncryption())), encrypted=["sshPrivateKey"])
 
 
 def test_a_long_value_is_cut_in_the_error() -> None:
@@ -185,7 +270,28 @@ def test_an_encrypted_value_of_any_key_is_not_shown() -> None:
     assert "very secret" not in problem
 
 
-def test_texts_of_the_engine_become_the_types_the_user_wrote() -> None:
+@pytest.mark.parametrize(
+    ("values", "encrypted"),
+    [
+        ({"hostname": "hidden", "aliases": ["hidden"]}, "hostname"),
+        ({"aliases": ["hidden", "hidden"]}, "aliases"),
+        ({"ip": "10.9.8.7", "nodes": {"cube01": {"host": "10.9.8.7", "hostKey": ED25519}}}, "ip"),
+        ({"ip": "10.9.8.7", "nodes": {"cube01": {"host": "10.9.8.7", "hostKey": ED25519}}}, "nodes"),
+        ({"certificates": {"authorities": ["hidden", "other"]}}, "certificates"),
+        ({"certificates": {"authorities": ["hidden"], "issuer": "other"}}, "certificates"),
+        ({"certificates": {"external": "hidden"}}, "certificates"),
+        ({"certificates": {"authorities": ["hidden"], "external": "hidden"}}, "certificates"),
+        ({"certificates": {"serverDays": 357, "authorityYears": 10, "renewDays": 373}}, "certificates"),
+        ({"certificates": {"serverDays": 373, "authorityYears": 1, "renewDays": 357}}, "certificates"),
+    ],
+)
+def test_a_rule_between_keys_does_not_show_an_encrypted_value(values: dict[str, Any], encrypted: str) -> None:
+    found = problems({**SMALLEST, **values}, encrypted=[encrypted])
+    for value in ("hidden", "10.9.8.7", "357", "373"):
+        assert not any(value in problem for problem in found)
+
+
+def test_the_engines_strings_become_the_types_that_the_user_wrote() -> None:
     bag = {
         "k3s-registry:port": "5001",
         "k3s-registry:systemTrust": "false",

@@ -56,7 +56,7 @@ def test_pulumi_yaml_declares_every_type() -> None:
 
 
 def test_pulumi_yaml_declares_every_default() -> None:
-    """Where a key has none, an empty value takes its place: the CLI stops at the first key without a default."""
+    """A key without a default has an empty value: the CLI stops at the first key without a default."""
     expected = {key: schema.get("default", EMPTY.get(schema["type"])) for key, schema in KEYS.items()}
     assert {key: entry["default"] for key, entry in declared().items()} == expected
 
@@ -67,7 +67,7 @@ def test_the_declared_defaults_change_nothing() -> None:
 
 
 def test_no_key_is_declared_secret() -> None:
-    """The CLI makes a declared secret a required key."""
+    """The CLI requires every key that is declared secret."""
     assert [key for key, entry in declared().items() if "secret" in entry] == []
 
 
@@ -100,7 +100,7 @@ def test_the_readmes_error_is_the_programs() -> None:
 
 
 def test_the_committed_schema_is_current() -> None:
-    """`python -m components.config.schema` writes it anew."""
+    """`python -m components.config.schema` regenerates it."""
     assert json.loads(STACK_SCHEMA_FILE.read_text()) == stack_schema()
 
 

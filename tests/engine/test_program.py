@@ -18,7 +18,7 @@ Preview = Callable[[dict[str, Any]], CompletedProcess[str]]
 
 @pytest.fixture
 def preview(engine: Engine, tmp_path: Path) -> Preview:
-    """Previews the program with some keys of the committed stack file changed; None takes a key out."""
+    """Previews the program with some keys of the committed stack file changed; None removes a key."""
     engine.ensure_stack("dev")
 
     def run(changes: dict[str, Any]) -> CompletedProcess[str]:

@@ -50,7 +50,7 @@ def preview(engine: Engine, tmp_path: Path) -> Iterator[Preview]:
             extra_env={
                 # The end of the former `up`: a later day would have the certificates renewed.
                 clock.VARIABLE: json.loads(state)["deployment"]["manifest"]["time"],
-                # The path in the state, where no file is: the cluster is never asked.
+                # The path in the state; no file is there, since the cluster is never asked.
                 "KUBECONFIG": "/nowhere/kubeconfig",
             },
         )

@@ -8,6 +8,7 @@ from typing import Any
 
 from lab import images, lifecycle, pki
 from lab.base_tree import ensure_base_tree
+from lab.deployment import Registry
 from lab.machines import Machine
 from lab.settings import MachineName
 from lab.tests.waiting import wait_until
@@ -114,9 +115,9 @@ class Deployed:
         except OSError:
             return False
 
-    def push(self, repository: str) -> str:
-        """Push a small runnable image from the LAN, trusting the stack's authority; returns its reference for a pod."""
-        registry = self.program.registry()
+    def push(self, repository: str, registry: Registry | None = None) -> str:
+        """Push a small runnable image from the LAN to the stack's registry, or another; returns its reference."""
+        registry = registry or self.program.registry()
         certificates = self.folder / CA_FOLDER
         certificates.mkdir(exist_ok=True)
         (certificates / "ca.crt").write_text(registry.ca_pem)

@@ -56,6 +56,23 @@ def test_a_try_is_not_a_retry(build: Build, config: dict[str, Any]) -> None:
     assert (connection["dialErrorLimit"], connection["perDialTimeout"]) == (2, 4)
 
 
+def test_a_jump_host_is_pinned_and_gets_the_same_key(build: Build, config: dict[str, Any]) -> None:
+    before = unwrapped(inputs(build(config).by_name["cube01-trust"])["connection"])
+    config["ssh"] = {"proxy": {"host": "203.0.113.7", "hostKey": config["nodes"]["cube01"]["hostKey"], "port": 2222}}
+    connection = unwrapped(inputs(build(config, private_key="key").by_name["cube01-proof"])["connection"])
+    assert unwrapped(connection["proxy"]["privateKey"]) == "key"
+    del connection["proxy"]["privateKey"], connection["privateKey"]
+    assert connection.pop("proxy") == {
+        "host": "203.0.113.7",
+        "hostKey": before["hostKey"],
+        "user": "root",
+        "port": 2222,
+        "perDialTimeout": 3,
+        "dialErrorLimit": 1,
+    }
+    assert connection == before, "without a jump host no connection changes"
+
+
 def test_a_changed_host_is_another_machine(build: Build, config: dict[str, Any]) -> None:
     for name, request in commands(build(config)).items():
         host = config["nodes"][name.rpartition("-")[0]]["host"]
@@ -63,9 +80,8 @@ def test_a_changed_host_is_another_machine(build: Build, config: dict[str, Any])
         assert json_format.MessageToDict(request.replacement_trigger) == host
 
 
-def test_a_proof_needs_its_own_nodes_trust_and_the_registry_and_no_other_node(
-    build: Build, config: dict[str, Any]
-) -> None:
+def test_a_proof_depends_on_its_own_nodes_trust_and_the_registry(build: Build, config: dict[str, Any]) -> None:
+    """It depends on no other node."""
     recording = build(config)
     for node in config["nodes"]:
         needed = {recording.name_of(urn) for urn in recording.by_name[f"{node}-proof"].dependencies}
@@ -107,7 +123,7 @@ def test_a_serial_rollout_visits_servers_last(build: Build, config: dict[str, An
 
 
 def test_only_a_serial_rollout_lets_a_node_restart(build: Build, config: dict[str, Any]) -> None:
-    def told(rollout: str) -> set[bool]:
+    def allowed(rollout: str) -> set[bool]:
         recording = build(config | {"rollout": rollout})
         return {
             "\nrollout=serial\n" in inputs(request)["stdin"]
@@ -115,14 +131,14 @@ def test_only_a_serial_rollout_lets_a_node_restart(build: Build, config: dict[st
             if name.endswith("-trust")
         }
 
-    assert (told("parallel"), told("serial")) == ({False}, {True})
+    assert (allowed("parallel"), allowed("serial")) == ({False}, {True})
 
 
-def test_a_node_is_told_its_role_where_the_configuration_says_it(build: Build, config: dict[str, Any]) -> None:
+def test_a_node_gets_the_role_that_the_configuration_gives(build: Build, config: dict[str, Any]) -> None:
     config["nodes"]["control01"]["role"] = "server"
     recording = build(config)
-    told = {name: "\nrole=server\n" in inputs(request)["stdin"] for name, request in commands(recording).items()}
-    assert [name for name, is_told in told.items() if is_told] == ["control01-trust"]
+    has_role = {name: "\nrole=server\n" in inputs(request)["stdin"] for name, request in commands(recording).items()}
+    assert [name for name, has in has_role.items() if has] == ["control01-trust"]
 
 
 def test_the_order_of_nodes_changes_no_resource(build: Build, config: dict[str, Any]) -> None:
@@ -155,6 +171,14 @@ def test_an_offline_node_proves_nothing_and_is_not_among_the_verified(build: Bui
     assert recording.outputs["verifiedNodes"] == ["control01", "cube01"]
 
 
+def test_objects_that_are_created_anew_are_proved_anew(build: Build, config: dict[str, Any]) -> None:
+    def asked(life: int) -> str:
+        return str(inputs(build(config, life=life).by_name["cube01-proof"])["stdin"])
+
+    assert asked(1) == asked(1)
+    assert asked(1) != asked(2)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -163,9 +187,10 @@ def test_an_offline_node_proves_nothing_and_is_not_among_the_verified(build: Bui
         ("loadBalancer", "servicelb"),
         ("nodeSelector", {"disk": "ssd"}),
         ("storage", {"claimName": "images"}),
+        ("service", {"annotations": {"metallb.io/allow-shared-ip": "key"}}),
     ],
 )
-def test_another_registry_is_proved_anew(build: Build, config: dict[str, Any], key: str, value: Any) -> None:
+def test_a_changed_registry_is_proved_again(build: Build, config: dict[str, Any], key: str, value: Any) -> None:
     def asked(values: dict[str, Any]) -> str:
         return str(inputs(build(values).by_name["cube01-proof"])["stdin"])
 

@@ -15,7 +15,7 @@ def test_the_same_revision_gives_the_same_bytes() -> None:
 
 
 def test_the_digest_is_known_and_depends_on_no_library() -> None:
-    # A changed value here makes every user's nodes prove themselves again: allowed, but never by accident.
+    # A change of this value requires another proof of every user's nodes: allowed, but never by accident.
     known = "1340b08ced11d3e9b19efeb7f867e6705475804cad5a06cf58c4ec0bf66bdc87"
     assert probe_image.build("a").index.digest == f"sha256:{known}"
 

@@ -17,7 +17,7 @@ scripts = pytest.mark.parametrize(
 
 @hypothesis_settings(deadline=None)
 @given(values)
-def test_the_shell_reads_back_every_value(value: str) -> None:
+def test_the_shell_reads_every_value_unchanged(value: str) -> None:
     text = render(TRUST, {"node": value}).splitlines(keepends=True)
     settings = "".join(text[:-1])
     shell = subprocess.run(
@@ -39,7 +39,7 @@ def test_a_setting_that_only_another_value_holds_does_not_exist(value: str) -> N
     assert setting(render(TRUST, {"node": f"{value}\naddress=10.0.0.2"}), "address") is None
 
 
-def test_settings_stand_readable_before_the_script() -> None:
+def test_settings_are_readable_before_the_script() -> None:
     lines = render(TRUST, {"node": "cube01", "address": "10.0.0.2"}).splitlines()
     assert lines[:2] == ["node=cube01", "address=10.0.0.2"]
     assert lines[2].startswith("script=")
@@ -47,7 +47,7 @@ def test_settings_stand_readable_before_the_script() -> None:
 
 
 @scripts
-def test_only_comments_are_taken_out_of_a_script(script: Script) -> None:
+def test_only_comments_are_stripped_from_a_script(script: Script) -> None:
     packed = render(script, {}).replace(' && eval "$script"', "; printf '%s\\n' \"$script\"")
     unpacked = subprocess.run(["dash", "-s"], input=packed.encode(), capture_output=True, check=True).stdout.decode()
     lines = [line.strip() for line in script.source().splitlines()]

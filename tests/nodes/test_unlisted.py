@@ -7,7 +7,7 @@ def test_a_servers_report_names_the_clusters_nodes() -> None:
     assert unlisted.reported('{"digest":"d","pushed":true,"cluster":["a","b"]}') == ["a", "b"]
 
 
-def test_an_agents_report_names_none() -> None:
+def test_an_agent_reports_no_nodes() -> None:
     assert unlisted.reported('{"digest":"d","pushed":true}') is None
 
 
@@ -35,5 +35,5 @@ def test_the_missing_nodes_are_named() -> None:
     assert "found c, d in the cluster" in str(unlisted.warning(["c", "d"]))
 
 
-def test_a_list_that_no_server_could_confirm_gives_a_warning() -> None:
+def test_a_warning_says_that_no_server_reported() -> None:
     assert "no K3s server" in str(unlisted.warning(None))

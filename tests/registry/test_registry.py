@@ -1,6 +1,14 @@
+from components.config.parse import parse
 from components.config.registry import AccessMode
 from components.registry.pod import affinity, strategy
-from components.registry.registry import http_secret
+from components.registry.registry import http_secret, registry_revision
+from tests.config.stack_configs import SMALLEST
+
+
+def test_another_object_of_the_same_inputs_is_another_registry() -> None:
+    config = parse(SMALLEST)
+    assert registry_revision(config, ["a", "b"]) == registry_revision(config, ["a", "b"])
+    assert len({registry_revision(config, uids) for uids in (["a", "b"], ["c", "b"], ["a", "c"], [None, "b"])}) == 4
 
 
 def test_the_http_secret_is_stable_and_is_not_the_key() -> None:

@@ -62,7 +62,7 @@ remove_hosts_toml() {
 	fi
 	remove_file hosts.toml "$root$certs/$1/hosts.toml" "$hosts_toml"
 	remove_directory "$root$certs/$1"
-	rmdir "$root$certs/$1" || :
+	rmdir "$root$certs/$1" 2>/dev/null || :
 }
 
 # remove_former_hosts_toml: of the registry that registries.yaml names as ours, where it is another one by now.

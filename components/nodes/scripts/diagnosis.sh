@@ -64,14 +64,41 @@ explain_address() {
 	case " $given " in
 	*" $address "*) ;;
 	"  ")
+		explain_owners
 		die "the load balancer gave no address to service $service" "it must give $address" \
 			"look at the load balancer and whether $address lies in its pool"
 		;;
 	*)
+		explain_owners
 		die "the load balancer gave service $service the address $given" "it must give $address" \
 			"free $address in the load balancer's pool, or set ip to what it can give"
 		;;
 	esac
+}
+
+# explain_owners: where another Service has the address.
+explain_owners() {
+	fields='{.metadata.namespace}/{.metadata.name} {.spec.loadBalancerIP}, {.status.loadBalancer.ingress[*].ip}'
+	owners=$(kubectl_as "$data/agent/kubelet.kubeconfig" get services -A \
+		-o "jsonpath={range .items[*]}$fields, {.spec.ports[*].port}{\"\n\"}{end}" |
+		awk -F , -v own="$service" -v address="$address" -v port="$port" "$address_owners_awk")
+	if [ "$owners" ]; then
+		die "the load balancer gave $address to service $owners" "service $service must have it" \
+			"give $owners another address, or set ip to a free one"
+	fi
+}
+
+# explain_proxy TEXT: where containerd asks a proxy for the registry; TEXT is what came of it.
+explain_proxy() {
+	find_proxy
+	if [ ! "$proxy" ]; then
+		case $1 in
+		*proxyconnect* | *"Proxy Authentication"*) proxy='a proxy' ;;
+		*) return 0 ;;
+		esac
+	fi
+	die "containerd asks $proxy for $hostname: $(printf %s "$1" | tr ';' ',')" "it must ask $address itself" \
+		"add $hostname to NO_PROXY in the environment of K3s (k3s.service.env or k3s-agent.service.env) and restart K3s"
 }
 
 # explain_reach: why the registry did not answer the client as it should.
@@ -120,17 +147,27 @@ explain_pull() {
 		;;
 	*"no space left"*) die "the disk of $data is full" "an image must fit" "free space: k3s crictl rmi --prune" ;;
 	esac
+	explain_proxy "$text"
 	explain_network "$text"
 	check_toml
 	explain_tls "$text"
-	case $text in
-	*401* | *403* | *nauthorized* | *denied*)
-		status=401 problem=$text
+	read_status "$text"
+	if [ "$status" ]; then
+		: >"$work/body"
 		explain_status
-		;;
-	esac
+	fi
 	die "the pull failed: $(printf %s "${text:-no answer in time}" | tr ';' ',')" "containerd must pull $image" \
 		"repeat it by hand: k3s crictl pull $image"
+}
+
+# read_status TEXT: the HTTP status in containerd's words, which also contain digests and ports. Sets status, empty
+# without one, and problem.
+read_status() {
+	problem=$(printf %s "$1" | tr ';' ',')
+	case $1 in
+	*"authorization failed"* | *"failed to authorize"* | *"pull access denied"*) status=401 ;;
+	*) status=$(printf '%s\n' "$1" | sed -n 's/.*unexpected status.*: \([1-5][0-9][0-9]\)\([^0-9].*\)*$/\1/p') ;;
+	esac
 }
 
 # check_toml: refuses a containerd that reads hosts.toml files and finds none for the registry.

@@ -1,7 +1,8 @@
 # hosts.awk: a hosts file with our block, at its old place or at the end; or without it.
 #
-# Usage: awk -v entry=LINE -v open=1 -f hosts.awk FILE
-#        entry is the block's line, empty to remove the block; open is set where FILE's last line has no newline.
+# Usage: awk -v entry=LINE -v open=1 -v take_over=1 -f hosts.awk FILE
+#        entry is the block's line, empty to remove the block; open is set where FILE's last line has no newline,
+#        take_over where lines of others that hold nothing but our names become comments.
 #
 # Every other byte stays. A newline added at the end of the file is noted in BEGIN, so that removal can take it out.
 # Exits with 1 where a block has no END.
@@ -10,6 +11,7 @@ BEGIN {
 	begin_mark = "# BEGIN k3s-registry"
 	end_mark = "# END k3s-registry"
 	newline_note = ", newline added"
+	aside_mark = "# set aside by k3s-registry: "
 }
 
 $0 == begin_mark || $0 == begin_mark newline_note {
@@ -27,8 +29,14 @@ inside {
 	next
 }
 
+index($0, aside_mark) == 1 {
+	emit(entry == "" ? substr($0, length(aside_mark) + 1) : $0)
+	block_was_last = 0
+	next
+}
+
 {
-	emit($0)
+	emit((take_over && entry != "" && has_only_our_names($0) ? aside_mark : "") $0)
 	block_was_last = 0
 }
 
@@ -41,6 +49,14 @@ END {
 		open = 0
 	}
 	if (separator && !open) print ""
+}
+
+function has_only_our_names(text,    i, count, word) {
+	sub(/#.*/, "", text)
+	sub(/\r$/, "", text)
+	count = split(text, word)
+	for (i = 2; i <= count; i++) if (!index(" " tolower(entry) " ", " " tolower(word[i]) " ")) return 0
+	return count > 1
 }
 
 function emit(text) {

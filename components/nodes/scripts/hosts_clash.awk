@@ -6,7 +6,7 @@
 	sub(/\r$/, "")
 	sub(/#.*/, "")
 	for (i = 2; i <= NF; i++) {
-		if ($1 != address && index(names, " " $i " ")) {
+		if ($1 != address && index(tolower(names), " " tolower($i) " ")) {
 			print
 			exit
 		}

@@ -165,8 +165,11 @@ pull_image() {
 		if ! has_time; then explain_pull; fi
 		if [ "$client" ] && [ "$failures" -ge 3 ]; then
 			check_name
-			case $(cat "$work/pull") in
+			text=$(tail -n3 "$work/pull" | tr '\n' ' ')
+			case $text in
 			*x509* | *nauthorized* | *"no space left"*) explain_pull ;;
+			*containerd.sock*) ;;
+			*) explain_proxy "$text" ;;
 			esac
 		fi
 		sleep 1

@@ -1,12 +1,16 @@
 # registries.awk: K3s's registries.yaml with our entries, or without them.
 #
-# Usage: awk -v verb=apply -v endpoint=NAME:PORT -v made=LINE -v absent=1 -v open=1 -f registries.awk FILE
+# Usage: awk -v verb=apply -v endpoint=NAME:PORT -v made=LINE -v absent=1 -v open=1 \
+#            -v take_over=1 "$registries_awk$registries_ours_awk$yaml_scan_awk" FILE
 #        verb is `remove` to take our entries out; made marks a file of ours; absent is set where there is no file yet,
-#        open where its last line has no newline.
+#        open where its last line has no newline; take_over where others' entries for our registry are set aside.
 #        In the environment: file (the path that a refusal names), mirrors_entry and configs_entry.
 #
 # Prints the new file. Where a line is not understood for certain, prints FOUND, RULE and REMEDY instead and exits with
 # 9.
+#
+# A line of the user's that cannot stay beside our entries, such as `configs: {}`, becomes a comment behind aside_mark,
+# and comes back with the removal of our entries. An entry for our registry does so once it has been taken over.
 #
 # awk does not parse YAML; this only tells keys from other text. It follows quotes, brackets and block scalars from
 # line to line, far enough to be certain where `mirrors:`, `configs:` and the keys below them are.
@@ -17,8 +21,12 @@ END {
 	begin_mark = "# BEGIN k3s-registry"
 	end_mark = "# END k3s-registry"
 	added_mark = " # k3s-registry"
+	aside_mark = "# set aside by k3s-registry: "
+	# The guide's entry below `configs:` has no port.
+	host = endpoint
+	sub(/:[0-9]+$/, "", host)
 	take_out_ours()
-	give_back_keys()
+	give_back_lines()
 	if (verb != "remove") find_sections()
 	write()
 }
@@ -44,75 +52,41 @@ function indentation(text,    spaces) {
 	return spaces
 }
 
-# --- 1. our entries go out ------------------------------------------------------------------------------------------
+# --- where our entries belong --------------------------------------------------------------------------------------
 
-# source[] -> kept[], with the number that each line had in number[].
-function take_out_ours(    i, spaces, opened_at, width, keys) {
-	for (i = 1; i <= NR; i++) {
-		spaces = indentation(source[i])
-		if (opened_at) {
-			if (content == end_mark) opened_at = 0
-			else if (content == begin_mark) refuse_unclosed(opened_at)
-			else if (content != "" && (spaces < width || spaces == width && keys++))
-				refuse(i, "an entry between our BEGIN and END", "everything there is replaced",
-					"move it below END, or put END back where it was")
-		} else if (content == begin_mark) {
-			opened_at = i
-			width = spaces
-			keys = 0
-		} else if (i == 1 && content == made) {
-			whole_file_is_ours = 1
-		} else {
-			kept[++kept_count] = source[i]
-			number[kept_count] = i
-		}
-	}
-	if (opened_at) refuse_unclosed(opened_at)
-}
-
-function refuse_unclosed(i) {
-	refuse(i, "\"" begin_mark "\" without END", "a block needs both", "remove what is left of it")
-}
-
-# kept[] -> line[] and at[]: a key that we added goes too, unless something of the user's stands below it by now.
-function give_back_keys(    i, j, text) {
-	for (i = 1; i <= kept_count; i++) {
-		text = without_return(kept[i])
-		if (text == "mirrors:" added_mark || text == "configs:" added_mark) {
-			for (j = i + 1; j <= kept_count && without_return(kept[j]) ~ /^ *(#|$)/; j++);
-			if (j > kept_count || kept[j] !~ /^ /) continue
-			sub(added_mark, "", kept[i])
-		}
-		line[++lines] = kept[i]
-		at[lines] = number[i]
-	}
-}
-
-# --- 2. where our entries belong -----------------------------------------------------------------------------------
-
-# Sets place[SECTION] to the line of its key, indent[SECTION] to how its entries are indented, and top to the line below
-# which a missing section goes.
+# Sets place[SECTION] to the line of its key, indent[SECTION] to how its entries are indented, top to the line below
+# which a missing section goes, and aside[LINE] for each line that has to become a comment.
 function find_sections(    i, column_of_line) {
 	for (i = 1; i <= lines; i++) {
 		number_now = at[i]
 		if (without_return(line[i]) ~ /^ *\t/)
 			refuse(number_now, "a tab in the indentation", "YAML is indented by spaces", "put spaces in its place")
 		column_of_line = indentation(line[i])
-		if (content == "" || in_block_scalar(column_of_line)) continue
+		if (content == "") continue
+		if (in_block_scalar(column_of_line)) {
+			follow(i)
+			continue
+		}
 		if (quote || depth) {
+			follow(i)
 			continue_flow(column_of_line)
 			continue
 		}
-		if (content ~ /^#/ || tail && column_of_line > column) continue
+		if (content ~ /^#/) continue
+		if (tail && column_of_line > column) {
+			follow(i)
+			continue
+		}
 		tail = ""
 		if (column_of_line == 0) {
 			if (top_line(i)) continue
 		} else if (section == "") {
 			refuse(number_now, "an indented line before any key", "the first keys must stand at the left margin",
 				"remove the indentation")
-		} else if (in_ours) {
-			entry_line(column_of_line)
+		} else if (in_ours && entry_line(i, column_of_line)) {
+			continue
 		}
+		follow(i)
 		scan(content, column_of_line)
 	}
 	if (quote || depth)
@@ -138,9 +112,14 @@ function continue_flow(spaces) {
 	scan(content, spaces)
 }
 
+# YAML's ways to write an empty mapping or nothing at all.
+function is_empty_value(text) {
+	return text ~ /^(\{[ \t]*\}|~|null|Null|NULL)([ \t]+#.*|[ \t]*)$/
+}
+
 # A line at the left margin; returns whether nothing of it is left to be scanned.
 function top_line(i) {
-	limit = 0
+	limit = taking = 0
 	if (content ~ /^(---|\.\.\.)([ \t]|$)/ || content ~ /^%/) {
 		if (content !~ /^--- *$/ && content !~ /^--- +#/ || started)
 			refuse(number_now, "the mark of another document, or a directive,", "the file must be one document",
@@ -152,33 +131,51 @@ function top_line(i) {
 		scan(content, 0)
 		return 1
 	}
+	if (section == "" && is_empty_value(content)) {
+		started = section = in_ours = whole_is_empty = 1
+		return set_aside(i)
+	}
+	if (whole_is_empty) refuse_below_empty()
+	emptied = 0
 	read_key(content)
 	started = section = i
 	in_ours = name == "mirrors" || name == "configs"
 	if (in_ours) {
-		if (name in place) refuse(number_now, "a second \"" name ":\"", "a key may exist once", "join the two")
-		if (rest !~ /^ *( #.*)?$/) {
-			sub(/^[ \t]+/, "", rest)
-			refuse_value(rest, "a value beside \"" name ":\"")
-		}
-		place[name] = i
+		if (name in seen) refuse(number_now, "a second \"" name ":\"", "a key may exist once", "join the two")
+		seen[name] = 1
 		section = name
+		sub(/^[ \t]+/, "", rest)
+		if (is_empty_value(rest)) return set_aside(i)
+		if (rest !~ /^(#.*)?$/) refuse_value(rest, "a value beside \"" name ":\"")
+		place[name] = i
 	}
 	return 0
 }
 
-# A line below `mirrors:` or `configs:`.
-function entry_line(spaces) {
+function refuse_below_empty() {
+	refuse(number_now, "a line below an empty value", "the value ends before it", "remove that value or the line")
+}
+
+# A line below `mirrors:` or `configs:`; returns whether nothing of it is left to be scanned.
+function entry_line(i, spaces) {
+	if (emptied) refuse_below_empty()
+	if (!indent[section] && is_empty_value(content)) {
+		aside[place[section]] = 1
+		delete place[section]
+		return set_aside(i)
+	}
 	if (!indent[section]) limit = indent[section] = spaces
 	if (spaces < limit)
 		refuse(number_now, "a line indented less than the first one below \"" section ":\"",
 			"entries of one mapping are indented alike", "correct that line")
 	if (spaces == limit) {
 		read_key(content)
-		if (name == endpoint)
+		taking = (name == endpoint || section == "configs" && name == host) && (take_over || restored[i])
+		if (name == endpoint && !taking)
 			refuse(number_now, "an entry for " endpoint " that is not marked as ours", "settings of others stay",
-				"remove that entry and run pulumi up again")
+				"set takeOver: true for one pulumi up, or remove that entry and run pulumi up again")
 	}
+	return 0
 }
 
 # Sets name and rest for a line that begins with a key.
@@ -199,6 +196,9 @@ function read_key(text) {
 # Refuses text that is in the place of a key, or of nothing.
 function refuse_value(text, otherwise) {
 	text = substr(text, 1, 1)
+	if (text == "{" && section == "")
+		refuse(number_now, "JSON", "our entry needs YAML in block style",
+			"have the program that writes this file write one key per line, indented by spaces")
 	if (text ~ /[[{]/)
 		refuse(number_now, "flow style (brackets or braces)", "our entry needs block style there",
 			"write one key per line, indented by spaces")
@@ -209,13 +209,13 @@ function refuse_value(text, otherwise) {
 		"correct that line")
 }
 
-# --- 3. the new file -----------------------------------------------------------------------------------------------
+# --- the new file --------------------------------------------------------------------------------------------------
 
 function write(    i, j, key, sections, section_names) {
 	line_end = lines && line[1] ~ /\r$/ ? "\r" : ""
 	sections = split("mirrors configs", section_names, " ")
 	for (i = 0; i <= lines; i++) {
-		if (i) emit(line[i])
+		if (i) emit((aside[i] ? aside_mark : "") line[i])
 		if (verb == "remove") continue
 		if (i == top + 0 && !lines && (absent || whole_file_is_ours)) emit(made)
 		for (j = 1; j <= sections; j++) {

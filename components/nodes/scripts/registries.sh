@@ -28,7 +28,7 @@ print_merged() {
 	if [ "$(tail -c1 "$from")" ]; then open=1; fi
 	file=$registries mirrors_entry=$mirrors_entry configs_entry=$configs_entry awk \
 		-v verb="$1" -v endpoint="$endpoint" -v made="$file_mark" -v absent="$absent" \
-		-v open="$open" "$registries_awk$yaml_scan_awk" "$from"
+		-v open="$open" -v take_over="${take_over:-}" "$registries_awk$registries_ours_awk$yaml_scan_awk" "$from"
 }
 
 # merge_registries: leaves in $work/registries what is to be written; or returns 9 and leaves why not. Any other
@@ -49,6 +49,18 @@ merge_registries() {
 	0 | 9) return "$merged" ;;
 	*) exit 1 ;;
 	esac
+}
+
+# check_rancher: refuses a K3s that Rancher provisioned: its agent writes this file, and would undo what we write.
+check_rancher() {
+	for file in "$root/etc/rancher/agent/config.yaml" "$root$config_yaml.d/50-rancher.yaml" \
+		"$root"/*/systemd/system/rancher-system-agent.service \
+		"$root"/usr/*/systemd/system/rancher-system-agent.service \
+		"$root"/usr/local/lib/systemd/system/rancher-system-agent.service; do
+		if [ ! -e "$file" ]; then continue; fi
+		die "found ${file#"$root"}, so Rancher provisions this node" "Rancher's agent writes $registries itself" \
+			"add $endpoint in Rancher (Registries in the cluster's settings, spec.rkeConfig.registries)"
+	done
 }
 
 # check_registries: refuses a file into which nothing can be merged, or from which nothing can be taken, for certain.

@@ -3,7 +3,8 @@
 
 # find_store: Sets anchors (where certificates are added, empty without a store), bundle (what programs read), links (a
 # directory with a link per certificate, where the system has one), rebuild (the tool), prefix (of our files' names) and
-# pending (there while the tool has to run).
+# pending (there while the tool has to run). guide is the certificate that the guide adds there,
+# guide_kept where it is while it is set aside: elsewhere, since some stores contain every file of their directory.
 find_store() {
 	prefix=k3s-registry- wanted='' anchors='' links='' pending=$ca.store-pending
 	if [ -d "$root/etc/pki/ca-trust/source/anchors" ]; then
@@ -20,6 +21,7 @@ find_store() {
 		bundle=$links/ca-certificates.crt
 		rebuild=update-ca-certificates
 	fi
+	guide=$anchors/registry.crt guide_kept=${ca%/*}/k3s-registry-guide.crt
 }
 
 # check_store: refuses a system without a store where one is asked for.
@@ -90,11 +92,48 @@ update_store() {
 	if [ ! "$anchors" ]; then return 0; fi
 	killed=''
 	if [ -e "$pending" ]; then killed=1; fi
+	# A killed trial may have left it.
+	if [ "$verb" != check ]; then rm -f "$bundle.k3s-registry"; fi
+	case ${take_over:-}$verb in
+	*remove) restore_guide ;;
+	true*) take_over_guide ;;
+	esac
 	remove_unwanted
 	add_wanted
 	if [ ! -e "$pending" ]; then return 0; fi
 	note store
 	if [ "$verb" != check ]; then rebuild_store; fi
+}
+
+# take_over_guide: the guide's certificate, which is the registry's own, leaves the store; its private key, which the
+# guide copies to every node, is removed.
+take_over_guide() {
+	if [ -e "$guide" ] && names_registry "$guide"; then
+		mark_pending
+		if [ "$verb" != check ]; then move_file "$guide" "$guide_kept"; fi
+	fi
+	if [ -e "$guide_kept" ] && [ -e "${guide%crt}key" ]; then
+		note store
+		if [ "$verb" != check ]; then rm -f "${guide%crt}key"; fi
+	fi
+}
+
+# names_registry CERTIFICATE: some grep stops at the first byte that is no text.
+names_registry() {
+	encoded "$1" | base64 -d 2>/dev/null | tr -cd 'A-Za-z0-9.-' | grep -qF "$hostname"
+}
+
+restore_guide() {
+	if [ ! -e "$guide_kept" ]; then return 0; fi
+	mark_pending
+	if [ -e "$guide" ]; then rm -f "$guide_kept"; else move_file "$guide_kept" "$guide"; fi
+}
+
+# move_file FILE TO: wholly, also to another file system.
+move_file() {
+	cp -p "$1" "$2.k3s-registry"
+	mv -f "$2.k3s-registry" "$2"
+	rm -f "$1"
 }
 
 remove_unwanted() {
@@ -122,7 +161,10 @@ add_wanted() {
 # unnoticed.
 mark_pending() {
 	note store
-	if [ "$verb" = check ]; then return 0; fi
+	if [ "$verb" = check ]; then
+		try_file "$bundle" "$bundle"
+		return 0
+	fi
 	create_directory "${pending%/*}"
 	: >"$pending"
 }
@@ -147,13 +189,13 @@ clear_links() {
 	for link in "$links"/*; do
 		if [ ! -L "$link" ] || [ -e "$link" ]; then continue; fi
 		case $(readlink "$link") in
-		*"$prefix"????????.pem | *"$prefix"????????.crt)
+		*"$prefix"????????.pem | *"$prefix"????????.crt | "$guide" | registry.pem)
 			rm -f "$link"
 			rehash=1
 			;;
 		esac
 	done
-	if [ "$rehash" ]; then openssl rehash "$links" || :; fi
+	if [ "$rehash" ]; then openssl rehash "$links" 2>/dev/null || :; fi
 }
 
 # run_tool: Debian's tool appends to one fixed temporary file. It spoils the bundle when it finds one, whether from a

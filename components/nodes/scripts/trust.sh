@@ -10,10 +10,10 @@
 # this one.
 find_files() {
 	find_k3s
-	what='' ca=$root$ca_file journal=$root$ca_file.restart restart=''
+	what='' trial='' ca=$root$ca_file journal=$root$ca_file.restart restart=''
 	toml=$root$certs/$endpoint/hosts.toml
 	owners=$root/etc/rancher/k3s/k3s-registry-nodes
-	others=$(grep -vxF "$node" "$owners") || :
+	others=$(grep -svxF "$node" "$owners") || :
 	find_store
 	find_registries
 }
@@ -28,8 +28,10 @@ require_root() {
 check_node() {
 	check_k3s
 	check_containerd
+	check_rancher
 	check_registries
 	check_hosts_toml
+	check_wsl
 	each_hosts_file check_hosts
 	check_store
 }
@@ -76,13 +78,23 @@ write_files() {
 	write_owners "$node$nl$others"
 }
 
+# try_files: finds every file that differs, as `check` does, and tries whether it can be written.
+try_files() {
+	verb=check trial=1
+	write_files
+	verb=apply trial='' what=''
+}
+
 apply() {
 	check_bundle
 	check_node
+	try_files
 	if [ "$restart" ]; then keep_former_files; else remove_journal; fi
 	write_files
 	if [ "$restart" ]; then restart_k3s; fi
-	report ",\"revision\":\"$trust_revision\""
+	guided=''
+	if [ "${take_over:-}" ] && [ -e "$guide_kept" ]; then guided=',"guide":true'; fi
+	report ",\"revision\":\"$trust_revision\"$guided"
 }
 
 check() {

@@ -11,8 +11,8 @@ certificates = Certificates(
     "registry-certificates",
     CertificatesArgs(
         hostname=config.hostname,
-        dns_names=(config.hostname, *config.aliases, *service_names(config.namespace)),
-        address=config.address,
+        dns_names=(*config.names, *service_names(config.namespace), *config.certificate_settings.dns_names),
+        addresses=(config.address, *config.certificate_settings.addresses),
         plan=config.certificates,
         external_key_pem=source.secret("caPrivateKey"),
     ),

@@ -12,12 +12,12 @@ from tests.authority import Authority, new_authority
 from tests.nodes.scripts.debian_store import TOOL, furnish
 from tests.nodes.scripts.node import Node, executable, plain_node
 from tests.nodes.scripts.proof_node import HOST, REPOSITORY, Bench, new_probe, with_client
-from tests.nodes.scripts.shells import Shell, make_shell
+from tests.nodes.scripts.shells import Shell, create_shell
 from tests.nodes.scripts.stale_node import stale_node
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out GNU wget under busybox: Debian's busybox takes its own, whatever PATH says."""
+    """Leave out GNU wget under busybox: Debian's busybox uses its own, whatever PATH says."""
 
     def impossible(item: pytest.Item) -> bool:
         chosen = getattr(getattr(item, "callspec", None), "params", {})
@@ -28,10 +28,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", params=["dash", "busybox"])
 def shell(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    made = make_shell(request.param, tmp_path_factory.mktemp("tools") / "bin")
-    if made is None:
+    created = create_shell(request.param, tmp_path_factory.mktemp("tools") / "bin")
+    if created is None:
         pytest.skip(f"{request.param} is not installed")
-    return made
+    return created
 
 
 @pytest.fixture(scope="session")
@@ -59,10 +59,10 @@ def wrap(node: Node, tmp_path: Path) -> Callable[[str, str], None]:
     """Put a script before a tool on the node's PATH; `$real` in it is the tool itself."""
 
     def put(command: str, script: str) -> None:
-        folder = tmp_path / "wrapped"
+        directory = tmp_path / "wrapped"
         real = node.shell.tools / command
-        executable(folder / command, f"#!/bin/sh\nreal='{real}'\n{script}\n")
-        node.extra_path[:] = [folder]
+        executable(directory / command, f"#!/bin/sh\nreal='{real}'\n{script}\n")
+        node.extra_path[:] = [directory]
 
     return put
 

@@ -1,4 +1,4 @@
-"""Debian's system store below a node's root, kept by the machine's own tool."""
+"""Debian's system store below a node's root, built by the machine's own tool."""
 
 import subprocess
 
@@ -34,8 +34,8 @@ def dangling(node: Node) -> list[str]:
 def furnish(node: Node, openssl: str) -> None:
     """Give a node a store of two foreign certificates and the machine's own tool."""
     root = node.root
-    for folder in ("usr/local/share/ca-certificates", "etc/ssl/certs", "etc/ca-certificates/update.d"):
-        (root / folder).mkdir(parents=True)
+    for directory in ("usr/local/share/ca-certificates", "etc/ssl/certs", "etc/ca-certificates/update.d"):
+        (root / directory).mkdir(parents=True)
     names = ["test/one.crt", "test/two.crt"]
     for name in names:
         node.write(f"/usr/share/ca-certificates/{name}", new_authority(name).pem)

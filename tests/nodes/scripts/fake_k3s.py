@@ -18,7 +18,7 @@ from typing import Any
 ROOT = Path(os.environ["K3S_REGISTRY_ROOT"])
 CERTS = ROOT / "var/lib/rancher/k3s/agent/etc/containerd/certs.d"
 UNKNOWN = "certificate signed by unknown authority"
-# By OpenSSL's code, what Go says.
+# Go's words for each of OpenSSL's error codes.
 X509 = {10: "certificate has expired or is not yet valid", 62: "certificate is valid for other names, not this"}
 ACCEPT = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json"
 
@@ -49,7 +49,7 @@ class _Connection(http.client.HTTPSConnection):
         self.tls = context
 
     def connect(self) -> None:
-        """Go to the address, verify the name."""
+        """Connect to the address, and verify the name."""
         raw = socket.create_connection((self.address, self.port), 5)
         self.sock = self.tls.wrap_socket(raw, server_hostname=self.host)
 
@@ -62,10 +62,10 @@ def pull(image: str) -> None:
     address = resolve(host)
     if not address:
         fail(image, f"dial tcp: lookup {host} on 10.43.0.10:53: no such host")
-    folder = CERTS / f"{host}:{port}"
+    directory = CERTS / f"{host}:{port}"
     context = ssl.create_default_context()
-    if (folder / "hosts.toml").exists():
-        for name in re.findall(r'ca = \["(.*)"\]', (folder / "hosts.toml").read_text()):
+    if (directory / "hosts.toml").exists():
+        for name in re.findall(r'ca = \["(.*)"\]', (directory / "hosts.toml").read_text()):
             context.load_verify_locations(ROOT / name.lstrip("/"))
 
     def get(kind: str, digest: str) -> bytes:
@@ -94,8 +94,8 @@ def pull(image: str) -> None:
 
 
 def kubectl(argv: list[str], behaviour: dict[str, Any]) -> None:
-    """Answer as the API server would, or be refused where the test says nothing of it."""
-    what = next(word for word in ("node", "nodes", "service") if word in argv)
+    """Answer as the API server would, or refuse where the test gives no answer."""
+    what = next(word for word in ("node", "nodes", "service", "services") if word in argv)
     if what not in behaviour:
         sys.exit("The connection to the server 127.0.0.1:6444 was refused")
     if what != "node":
@@ -113,7 +113,7 @@ def kubectl(argv: list[str], behaviour: dict[str, Any]) -> None:
 
 
 def main(argv: list[str]) -> None:
-    """Do what the first words say."""
+    """Run the command that the first words name."""
     with (ROOT / "calls").open("a") as calls:
         calls.write(" ".join(argv) + "\n")
     file = ROOT / "behaviour.json"

@@ -1,4 +1,4 @@
-"""A node with trust in place and a registry it can reach; a test may spoil either."""
+"""A node with trust in place and a registry that it reaches; a test may break either."""
 
 import base64
 import gzip
@@ -28,7 +28,7 @@ class Probe:
     blobs: str
     manifests: str
     index: str
-    """With `@` in the revision's place."""
+    """The index with `@` instead of the revision."""
     revision: str = "a1b2"
 
 
@@ -67,7 +67,7 @@ def new_probe(text: bytes = b"probe") -> Probe:
 
 
 class Bench:
-    """A node with trust in place and a registry; both can be spoilt by a test."""
+    """A node with trust in place and a registry; a test may break both."""
 
     def __init__(self, node: Node, authority: Authority, probe: Probe) -> None:
         self.node = node
@@ -78,21 +78,21 @@ class Bench:
 
     def serve_by(self, program: Path) -> None:
         """Start the distribution project's own registry."""
-        folder = self.node.root / "server"
-        folder.mkdir()
+        directory = self.node.root / "server"
+        directory.mkdir()
         certificate, key = self.authority.server(names=(HOST,))
-        (folder / "server.crt").write_text(certificate)
-        (folder / "server.key").write_text(key)
+        (directory / "server.crt").write_text(certificate)
+        (directory / "server.key").write_text(key)
         (port,) = free_ports(1)
-        (folder / "config.yml").write_text(
+        (directory / "config.yml").write_text(
             "version: 0.1\nlog: {level: error}\n"
-            f"storage: {{filesystem: {{rootdirectory: {folder}/data}}}}\n"
+            f"storage: {{filesystem: {{rootdirectory: {directory}/data}}}}\n"
             f"http: {{addr: '127.0.0.1:{port}', secret: test,"
-            f" tls: {{certificate: {folder}/server.crt, key: {folder}/server.key}}}}\n"
+            f" tls: {{certificate: {directory}/server.crt, key: {directory}/server.key}}}}\n"
         )
         server = self.stack.enter_context(
             subprocess.Popen(
-                [program, "serve", folder / "config.yml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                [program, "serve", directory / "config.yml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
         )
         self.stack.callback(server.terminate)
@@ -101,9 +101,9 @@ class Bench:
     def serve(self, certificate: tuple[str, str] | None = None) -> int:
         """Start the registry; by default with a good certificate."""
         certificate = certificate or self.authority.server(names=(HOST,))
-        folder = self.node.root / "server"
-        folder.mkdir(exist_ok=True)
-        port = self.stack.enter_context(serve(self.store, folder, *certificate))
+        directory = self.node.root / "server"
+        directory.mkdir(exist_ok=True)
+        port = self.stack.enter_context(serve(self.store, directory, *certificate))
         self.point_at(port)
         return port
 
@@ -125,12 +125,12 @@ class Bench:
         return self.node.run("", **changes)
 
 
-def with_client(node: Node, folder: Path, *commands: str) -> None:
+def with_client(node: Node, directory: Path, *commands: str) -> None:
     """Put programs of the machine on the node's PATH."""
     for command in commands:
         found = shutil.which(command)
         if found is None:
             pytest.skip(f"{command} is not installed")
-        folder.mkdir(exist_ok=True)
-        (folder / command).symlink_to(found)
-    node.extra_path.append(folder)
+        directory.mkdir(exist_ok=True)
+        (directory / command).symlink_to(found)
+    node.extra_path.append(directory)

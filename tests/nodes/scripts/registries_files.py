@@ -29,32 +29,35 @@ WORDS = [
 HOSTS = ["docker.io", "*", "quay.io", "mirror.local:5000", "registry.cube.local", "registry.cube.local:5001", "mirrors"]
 NO_STRING = {"yes", "no", "on", "off", "true", "false", "null", "y", "n"}
 
-texts = st.sampled_from(WORDS)
+strings = st.sampled_from(WORDS)
 mirror = st.fixed_dictionaries(
-    {"endpoint": st.lists(texts, min_size=1, max_size=3)},
-    optional={"rewrite": st.dictionaries(texts, texts, min_size=1, max_size=2)},
+    {"endpoint": st.lists(strings, min_size=1, max_size=3)},
+    optional={"rewrite": st.dictionaries(strings, strings, min_size=1, max_size=2)},
 )
 config = st.fixed_dictionaries(
     {},
     optional={
-        "auth": st.fixed_dictionaries({"username": texts, "password": texts}),
-        "tls": st.fixed_dictionaries({"ca_file": texts}),
+        "auth": st.fixed_dictionaries({"username": strings, "password": strings}),
+        "tls": st.fixed_dictionaries({"ca_file": strings}),
     },
 ).filter(bool)
 other = st.recursive(
-    texts,
-    lambda inner: st.lists(inner, min_size=1, max_size=3) | st.dictionaries(texts, inner, min_size=1, max_size=2),
+    strings,
+    lambda inner: st.lists(inner, min_size=1, max_size=3) | st.dictionaries(strings, inner, min_size=1, max_size=2),
     max_leaves=4,
 )
-meanings = st.fixed_dictionaries(
-    {},
-    optional={
-        "mirrors": st.none() | st.dictionaries(st.sampled_from(HOSTS), mirror, min_size=1, max_size=3),
-        "configs": st.none() | st.dictionaries(st.sampled_from(HOSTS), config, min_size=1, max_size=3),
-        "x-other": other,
-        "a key": other,
-    },
-)
+
+
+def meanings(hosts: list[str]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "mirrors": st.none() | st.dictionaries(st.sampled_from(hosts), mirror, max_size=3),
+            "configs": st.none() | st.dictionaries(st.sampled_from(hosts), config, max_size=3),
+            "x-other": other,
+            "a key": other,
+        },
+    )
 
 
 class Writer:
@@ -70,7 +73,7 @@ class Writer:
         return self.draw(st.booleans())
 
     def noise(self, after: str = "") -> list[str]:
-        """Lines that mean nothing; an indented one would belong to a block scalar before it."""
+        """Comments and empty lines; an indented one would belong to a block scalar before it."""
         deep = ["      # mirrors:\n", "  # x"] if "|" not in after else []
         return self.choose("", "", "\n", '# it\'s a "comment": [', *deep).splitlines()
 
@@ -83,7 +86,7 @@ class Writer:
         return self.choose(*styles)
 
     def scalar(self, text: str, indent: int) -> str:
-        """The text after the key's colon or the dash, whose parent stands at `indent`."""
+        """The text after the key's colon or the dash, whose parent is indented by `indent`."""
         if text.endswith("\n") and not text.endswith("\n\n") and self.maybe():
             lines = [" " * (indent + 2) + line if line else "" for line in text.splitlines()]
             return " " + "\n".join([self.choose("|", "| # c"), *lines])
@@ -129,22 +132,36 @@ class Writer:
             if lines or top:
                 lines += self.noise(lines[-1] if lines else "")
             below = key in {"mirrors", "configs"} and top
-            written = self.section(each) if below and each else self.value(each, indent)
+            written = self.section(each) if below else self.value(each, indent)
             name = self.quoted(key)
             lines.append(" " * indent + name + self.choose(":", " :" if not name.startswith("k") else ":") + written)
         return "\n".join(lines)
 
-    def section(self, value: dict[str, Any]) -> str:
+    def empty(self, value: dict[str, Any] | None) -> str:
+        """Nothing, or an empty mapping, as people and programs write it."""
+        if value is None:
+            return self.choose("~", "null", "Null", "NULL") + self.choose("", " ", "  # none", " # it's")
+        return self.choose("{}", "{ }") + self.choose("", "  ", " # {", " #")
+
+    def section(self, value: dict[str, Any] | None) -> str:
+        if value is None and self.maybe():
+            return self.value(None, 0)
+        if not value and self.maybe():
+            return self.choose(" ", "  ") + self.empty(value)
+        if not value:
+            return "\n".join(["", *self.noise(), self.choose(" ", "  ") + self.empty(value)])
         lines = [self.choose("", " ", "  # ours: [", " # it's"), *self.noise()]
         return "\n".join([*lines, self.mapping(value, len(self.choose(" ", "  ", "    ")))])
 
 
 @st.composite
-def files(draw: st.DrawFn) -> tuple[dict[str, Any], bytes]:
-    """What a file means, and its bytes."""
-    meaning = draw(meanings)
+def files(draw: st.DrawFn, hosts: list[str] = HOSTS) -> tuple[dict[str, Any], bytes]:
+    """What a file with entries for some of these hosts means, and its bytes."""
+    meaning = draw(meanings(hosts))
     writer = Writer(draw)
     text = writer.choose("", "", "---\n", "# head\n--- # start\n") + writer.mapping(meaning, 0, top=True)
+    if not meaning and writer.maybe():
+        text += writer.empty(draw(st.none() | st.just({})))
     text += "\n" + "\n".join(writer.noise(text)) if meaning else ""
     text = text.rstrip(" ") if not meaning else text
     unended = text.rstrip("\n")
@@ -155,6 +172,10 @@ def files(draw: st.DrawFn) -> tuple[dict[str, Any], bytes]:
 
 
 LINES = [
+    "mirrors: {}",
+    "configs: null",
+    "  ~",
+    "{}",
     "mirrors:",
     "configs:",
     "other:",
@@ -226,7 +247,7 @@ LINES = [
 
 @st.composite
 def heaps(draw: st.DrawFn) -> bytes:
-    """Lines in any order, mended and broken ones: most are no YAML, and some mean something else than they seem to."""
+    """Lines in any order, valid and broken ones: most are not YAML, and some mean something else than they seem to."""
     line = st.tuples(
         st.sampled_from(LINES),
         st.sampled_from(["", "", "", "", " # c", "#", '"', "'", " [", ' "x"', " {", " ]", ":"]),

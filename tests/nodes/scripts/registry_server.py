@@ -138,16 +138,16 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Stay quiet: refused certificates end here."""
+        """Print nothing: a refused certificate is expected here."""
 
 
 @contextmanager
-def serve(store: Store, folder: Path, certificate: str, key: str) -> Iterator[int]:
-    """Serve the store on a loopback port of its own; gives the port."""
-    (folder / "server.crt").write_text(certificate)
-    (folder / "server.key").write_text(key)
+def serve(store: Store, directory: Path, certificate: str, key: str) -> Iterator[int]:
+    """Serve the store on a loopback port of its own; yields the port."""
+    (directory / "server.crt").write_text(certificate)
+    (directory / "server.key").write_text(key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.crt", folder / "server.key")
+    context.load_cert_chain(directory / "server.crt", directory / "server.key")
     handler = type("Handler", (_Handler,), {"store": store})
     server = _Server(("127.0.0.1", 0), handler)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)

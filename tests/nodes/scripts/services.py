@@ -1,4 +1,4 @@
-"""K3s as a service of a node in a temporary root: units as its installer writes them, and who starts it anew."""
+"""K3s as a service of a node in a temporary root: units as its installer writes them, and how it is restarted."""
 
 from collections.abc import Sequence
 
@@ -71,12 +71,12 @@ version = 3
   config_path = "{CERTS}"
 """
 STALE = "version = 3\n[plugins.'io.containerd.cri.v1.images'.registry]\n"
-"""What K3s before 1.26.13 left, and no start since has replaced."""
+"""The configuration that K3s before 1.26.13 wrote, and that no later start has replaced."""
 
 NOW = "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
 RENEWED = "$(date -u +%Y-%m-%dT%H:%M:%S.123456Z)"
 
-# `starts` is what a start of K3s does, `states` what the API server says of the node.
+# `starts` is what a start of K3s does, `states` what the API server reports of the node.
 RESTARTER = """\
 #!/bin/sh
 root={root}
@@ -125,7 +125,7 @@ def openrc(node: Node, name: str = "k3s-agent", command: str = "agent", flags: S
 
 
 def restartable(node: Node) -> None:
-    """A node whose containerd was told no folder, and on which a restart of K3s mends that."""
+    """A node whose containerd has no config_path, which a restart of K3s corrects."""
     node.write(CONFIG, STALE, 0o600)
     quoted = f"'{node.root}'"
     for program in ("systemctl", "rc-service"):
@@ -141,23 +141,23 @@ def restartable(node: Node) -> None:
 
 
 def starts(node: Node, script: str) -> None:
-    """What a start of K3s does from now on."""
+    """Set what a start of K3s does from now on."""
     node.write("/starts", script + "\n")
 
 
 def states(node: Node, script: str) -> None:
-    """What the API server says of the node from now on."""
+    """Set what the API server reports of the node from now on."""
     node.write("/states", script + "\n")
 
 
 def restarts(node: Node) -> list[str]:
-    """How the service was restarted, so far."""
+    """Every restart of the service so far."""
     path = node.root / "restarts"
     return path.read_text().splitlines() if path.exists() else []
 
 
 def running(node: Node, *data_dirs: str) -> None:
-    """Have K3s's containerd run, as the process table shows it: one for each data-dir."""
+    """Let the process table show running containerds of K3s, one for each data-dir."""
     for number, data in enumerate(data_dirs, 100):
         config = f"{data}/agent/etc/containerd/config.toml"
         arguments = ("containerd", "-c", config, "-a", "/run/k3s/containerd/containerd.sock", "")

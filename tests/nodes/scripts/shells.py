@@ -1,4 +1,4 @@
-"""The shells that a node may have, each with tools of the same making."""
+"""The shells that a node may have, each with the tools that come with it."""
 
 import os
 import shutil
@@ -51,26 +51,26 @@ COMMANDS = [
 
 @dataclass(frozen=True)
 class Shell:
-    """A POSIX shell with a folder of tools of the same making."""
+    """A POSIX shell, and a directory with the tools that come with it."""
 
     name: str
     argv: tuple[str, ...]
     tools: Path
 
 
-def make_shell(name: str, folder: Path) -> Shell | None:
-    """Make a folder of tools for `dash` (coreutils) or `busybox` (applets); None where the shell is not installed."""
+def create_shell(name: str, directory: Path) -> Shell | None:
+    """Create a directory of tools for `dash` (coreutils) or `busybox` (applets); None if the shell is not installed."""
     program = shutil.which(name)
     if program is None:
         return None
-    folder.mkdir(parents=True)
+    directory.mkdir(parents=True)
     for command in COMMANDS:
         if name == "busybox":
-            (folder / command).symlink_to(program)
+            (directory / command).symlink_to(program)
         elif found := shutil.which(command):
-            (folder / command).symlink_to(os.path.realpath(found))
+            (directory / command).symlink_to(os.path.realpath(found))
     if os.geteuid() != 0:
-        (folder / "id").unlink()
-        (folder / "id").write_text("#!/bin/sh\necho 0\n")
-        (folder / "id").chmod(0o755)
-    return Shell(name, (program, "sh") if name == "busybox" else (program,), folder)
+        (directory / "id").unlink()
+        (directory / "id").write_text("#!/bin/sh\necho 0\n")
+        (directory / "id").chmod(0o755)
+    return Shell(name, (program, "sh") if name == "busybox" else (program,), directory)

@@ -1,4 +1,4 @@
-"""A node on which nothing but a restart of K3s makes containerd read what is ours; and how it must be in the end."""
+"""A node on which only a restart of K3s makes containerd read our files, and the state that it must end in."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ FAILURES = pytest.mark.parametrize(
 
 
 def stale_node(node: Node) -> Node:
-    """Make a node such a one: Debian's kind, or Alpine's."""
+    """Turn a node into such a node, with Debian's services or Alpine's."""
     restartable(node)
     node.write("/stale", STALE)
     node.write(YAML, "mirrors:\n  docker.io:\n    endpoint: [https://mirror]\n", 0o600)
@@ -45,18 +45,18 @@ def stale_node(node: Node) -> Node:
 
 
 def ours(node: Node) -> dict[str, object]:
-    """What the program manages on the node, and its traces."""
+    """Every file that the program manages on the node, and its own files."""
     kept = {path.lstrip("/") for path in FILES}
     return {name: entry for name, entry in node.tree().items() if name in kept or "k3s-registry" in name}
 
 
 def settled(node: Node) -> None:
-    """Wait until nothing of the restart is under way."""
+    """Wait until the restart has ended."""
     wait_until(lambda: ended(node), 60, "the lock is free")
 
 
 def settle_and_converge(node: Node) -> None:
-    """What a run that went wrong leaves to the next: K3s and the API server are well again."""
+    """Check that the next run succeeds after one that failed, once K3s and the API server work again."""
     settled(node)
     starts(node, RENDERS)
     states(node, f'echo "True {NOW} {RENEWED}"')
@@ -71,12 +71,12 @@ def settle_and_converge(node: Node) -> None:
 
 
 def ended(node: Node) -> bool:
-    """Whether nobody who lives holds the lock."""
+    """Whether no living process holds the lock."""
     lock = node.root / LOCK
     return not lock.is_symlink() or not Path(f"/proc/{lock.readlink()}").exists()
 
 
 def existing(node: Node, path: str) -> bytes | None:
-    """A file's content, or None where there is none."""
+    """A file's content, or None if the file does not exist."""
     file = node.root / path[1:]
     return file.read_bytes() if file.exists() else None

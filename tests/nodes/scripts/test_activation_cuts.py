@@ -1,4 +1,4 @@
-"""A restart of K3s whose run is killed, or whose node loses power; and what becomes of it."""
+"""A restart of K3s whose run is killed or whose node loses power: the next run finishes or reverts it."""
 
 import contextlib
 import os
@@ -41,7 +41,7 @@ def killed_during_the_restart(node: Node, ready_seconds: str) -> None:
     [(NOTHING, "exit 1"), (RENDERS, f'echo "False {NOW} {RENEWED}"')],
     ids=["hangs", "not ready"],
 )
-def test_the_former_files_come_back_without_the_run_that_began(stale: Node, start: str, state: str) -> None:
+def test_the_former_files_are_restored_without_the_run_that_began(stale: Node, start: str, state: str) -> None:
     before = ours(stale)
     starts(stale, start)
     states(stale, state)
@@ -52,7 +52,7 @@ def test_the_former_files_come_back_without_the_run_that_began(stale: Node, star
     settle_and_converge(stale)
 
 
-def test_a_restart_ends_well_without_the_run_that_began(stale: Node) -> None:
+def test_a_restart_succeeds_without_the_run_that_requested_it(stale: Node) -> None:
     starts(stale, f"sleep 2; {RENDERS}")
     killed_during_the_restart(stale, "30")
     settled(stale)
@@ -81,7 +81,7 @@ def test_a_second_run_that_waits_too_long_is_refused(stale: Node) -> None:
 
 
 def power_cut(node: Node) -> None:
-    """Every process of the node dies when the restart has been asked for; what lay in /run is gone."""
+    """Every process of the node dies after the restart has been requested, and /run is empty."""
     pid_file = node.root / "tmp/restarting"
     starts(node, f'echo $$ >"{pid_file}"; sleep 5; {RENDERS}')
     run = node.start("apply")
@@ -100,7 +100,7 @@ def power_cut(node: Node) -> None:
             path.unlink()
 
 
-def test_the_next_run_finishes_what_a_power_cut_broke_off(stale: Node) -> None:
+def test_the_next_run_finishes_after_a_power_cut(stale: Node) -> None:
     power_cut(stale)
     assert (stale.root / JOURNAL[1:] / "saved").exists()
     # K3s came up by itself, with the new files.
@@ -110,7 +110,8 @@ def test_the_next_run_finishes_what_a_power_cut_broke_off(stale: Node) -> None:
     settle_and_converge(stale)
 
 
-def test_what_was_before_a_power_cut_comes_back_if_the_next_run_fails(stale: Node) -> None:
+def test_files_from_before_a_power_cut_are_restored(stale: Node) -> None:
+    """The next run fails, and restores the files that were in place before the power cut."""
     before = ours(stale)
     power_cut(stale)
     starts(stale, NOTHING)
@@ -149,9 +150,10 @@ COMING_BACK: dict[str, tuple[int, ...]] = {"mv": (7, 8), "rmdir": (1,), "sync": 
         for count in counts + (COMING_BACK.get(command, ()) if start == NOTHING else ())
     ],
 )
-def test_a_kill_at_any_step_leaves_every_file_old_or_new_and_the_next_run_converges(
+def test_a_kill_at_any_step_leaves_whole_files(
     stale: Node, wrap: Callable[[str, str], None], start: str, command: str, count: int
 ) -> None:
+    """Every file is old or new, and the next run converges."""
     twin = {path: content for path in FILES if (content := existing(stale, path))}
     starts(stale, start)
     wrap(command, killing(stale, count))

@@ -1,4 +1,4 @@
-"""The restart of K3s where it cannot be avoided: when it happens, what it waits for, what comes back if it fails."""
+"""The restart of K3s where it cannot be avoided: when, with which conditions, and how a failed one is reverted."""
 
 from lab.tests.waiting import wait_until
 from tests.authority import Authority
@@ -7,13 +7,13 @@ from tests.nodes.scripts.services import ANEW, RENEWED, STALE, restarts, starts,
 from tests.nodes.scripts.stale_node import FAILURES, JOURNAL, NOTHING, ours, settle_and_converge
 
 
-def test_nothing_is_restarted_where_containerd_reads_the_folder(stale: Node) -> None:
+def test_nothing_is_restarted_where_containerd_reads_hosts_toml(stale: Node) -> None:
     stale.write(CONFIG, ANEW)
     assert stale.run("apply").status == 0
     assert restarts(stale) == []
 
 
-def test_nothing_is_touched_without_a_serial_rollout(stale: Node) -> None:
+def test_nothing_changes_without_a_serial_rollout(stale: Node) -> None:
     before = stale.tree(times=True)
     sentence = stale.run("apply", rollout="parallel").sentence
     assert f"no config_path in {CONFIG}" in sentence
@@ -21,7 +21,7 @@ def test_nothing_is_touched_without_a_serial_rollout(stale: Node) -> None:
     assert stale.tree(times=True) == before
 
 
-def test_one_restart_makes_containerd_read_the_folder(stale: Node) -> None:
+def test_one_restart_makes_containerd_read_hosts_toml(stale: Node) -> None:
     outcome = stale.run("apply")
     assert outcome.stderr == ""
     assert outcome.answer["what"] == ["ca", "hosts", "registries", "hosts.toml", "nodes", "restart"]
@@ -32,12 +32,13 @@ def test_one_restart_makes_containerd_read_the_folder(stale: Node) -> None:
     assert len(restarts(stale)) == 1
 
 
-def test_a_heartbeat_in_the_second_of_the_start_is_fresh(stale: Node) -> None:
+def test_a_heartbeat_from_the_second_of_the_start_counts(stale: Node) -> None:
     states(stale, f'echo "True $(date -u -r "$root{CONFIG}" +%Y-%m-%dT%H:%M:%SZ) {RENEWED}"')
     assert stale.run("apply").status == 0
 
 
-def test_the_node_is_asked_for_under_its_own_name_by_the_kubelets_own_credentials(stale: Node) -> None:
+def test_the_kubelets_credentials_ask_for_the_node(stale: Node) -> None:
+    """The node's readiness is asked for under its name in Kubernetes, with the kubelet's own credentials."""
     stale.write("/etc/rancher/k3s/config.yaml", "node-name: other\n")
     assert stale.run("apply").status == 0
     asked = stale.read("/asked").decode()
@@ -45,16 +46,15 @@ def test_the_node_is_asked_for_under_its_own_name_by_the_kubelets_own_credential
     assert "get -n kube-node-lease node/other lease/other " in asked
 
 
-def test_check_tells_that_a_restart_is_wanted_and_changes_nothing(stale: Node) -> None:
+def test_check_reports_that_a_restart_is_required(stale: Node) -> None:
+    """It changes nothing."""
     before = stale.tree(times=True)
     assert stale.run("check").answer == {"drift": ["ca", "hosts", "registries", "hosts.toml", "nodes", "restart"]}
     assert stale.tree(times=True) == before
 
 
 @FAILURES
-def test_a_node_that_is_not_ready_in_time_has_its_former_files_back(
-    stale: Node, start: str, state: str, seen: str
-) -> None:
+def test_a_node_that_is_not_ready_in_time_gets_its_former_files(stale: Node, start: str, state: str, seen: str) -> None:
     before = ours(stale)
     starts(stale, start)
     states(stale, state)
@@ -67,7 +67,7 @@ def test_a_node_that_is_not_ready_in_time_has_its_former_files_back(
     settle_and_converge(stale)
 
 
-def test_files_of_an_earlier_apply_come_back_as_they_were(stale: Node, second_authority: Authority) -> None:
+def test_files_of_an_earlier_apply_are_restored(stale: Node, second_authority: Authority) -> None:
     stale.run("apply")
     stale.write(CONFIG, STALE)
     before = ours(stale)
@@ -77,7 +77,7 @@ def test_files_of_an_earlier_apply_come_back_as_they_were(stale: Node, second_au
     assert ours(stale) == before
 
 
-def test_what_is_kept_for_the_way_back_is_roots_alone(stale: Node) -> None:
+def test_kept_files_are_readable_by_root_alone(stale: Node) -> None:
     starts(stale, NOTHING)
     run = stale.start("apply", ready_seconds="3")
     wait_until(lambda: restarts(stale), 30, "a restart")

@@ -1,4 +1,4 @@
-"""The directory that containerd reads, what others put into it, and where only a restart makes it read ours."""
+"""The directory that containerd reads, the files of others in it, and when K3s must be restarted."""
 
 from pathlib import Path
 
@@ -12,14 +12,14 @@ from tests.nodes.scripts.test_k3s import assert_followed, assert_refused
 @pytest.mark.parametrize(
     "configured", ["/etc/containerd/certs.d", "/etc/containerd/certs.d:/etc/docker/certs.d"], ids=["one", "several"]
 )
-def test_the_folder_that_containerd_reads_is_the_one_that_counts(node: Node, configured: str) -> None:
+def test_the_directory_that_containerd_reads_counts(node: Node, configured: str) -> None:
     node.write(CONFIG, ANEW.replace(CERTS, configured))
     before = node.tree()
     assert_followed(node, "/etc/containerd/certs.d")
     assert node.tree() == before
 
 
-def test_a_folder_that_others_made_stays_when_ours_is_taken_back(node: Node) -> None:
+def test_a_directory_created_by_others_is_not_removed(node: Node) -> None:
     node.write(CONFIG, ANEW.replace(CERTS, "/etc/containerd/certs.d"))
     node.write("/etc/containerd/certs.d/docker.io/hosts.toml", 'server = "https://docker.io"\n')
     before = node.tree()
@@ -28,25 +28,26 @@ def test_a_folder_that_others_made_stays_when_ours_is_taken_back(node: Node) -> 
     assert node.tree() == before
 
 
-def test_the_folder_of_another_plugin_does_not_count(node: Node) -> None:
+def test_the_config_path_of_another_plugin_does_not_count(node: Node) -> None:
     node.write(CONFIG, ANEW + "[plugins.'io.containerd.transfer.v1.local']\n  config_path = '/srv/transfer'\n")
     assert_followed(node, CERTS)
 
 
-def test_an_empty_folder_is_none(node: Node) -> None:
+def test_an_empty_config_path_counts_as_absent(node: Node) -> None:
     node.write(CONFIG, STALE + '  config_path = ""\n')
     assert_refused(node, f"no config_path in {CONFIG}", "set rollout: serial")
 
 
 @pytest.mark.parametrize("template", ["config.toml.tmpl", "config-v3.toml.tmpl"])
-def test_a_template_that_names_no_folder_is_refused_since_no_restart_helps(node: Node, template: str) -> None:
+def test_a_template_without_config_path_is_refused(node: Node, template: str) -> None:
+    """A restart would not help."""
     node.write(CONFIG, STALE)
     node.write(f"{Path(CONFIG).parent}/{template}", STALE)
     assert_refused(node, f"{Path(CONFIG).parent}/{template}", f'config_path = "{CERTS}"', rollout="serial")
 
 
 @pytest.mark.parametrize("text", ['{{ template "base" . }}\n', ANEW])
-def test_a_template_that_brings_the_folder_is_a_matter_of_a_restart(node: Node, text: str) -> None:
+def test_a_template_with_config_path_only_needs_a_restart(node: Node, text: str) -> None:
     node.write(CONFIG, STALE)
     node.write(f"{Path(CONFIG).parent}/config.toml.tmpl", text)
     assert_refused(node, "K3s must be restarted", "set rollout: serial")
@@ -65,7 +66,7 @@ MIRROR = """
 """
 
 
-def test_what_the_embedded_registry_mirror_adds_is_left_as_it_is(node: Node) -> None:
+def test_parts_of_the_embedded_registry_mirror_stay(node: Node) -> None:
     toml = f"{CERTS}/{REGISTRY}/hosts.toml"
     node.run("apply")
     node.write(toml, HOSTS_TOML + MIRROR)
@@ -87,7 +88,7 @@ def test_what_the_embedded_registry_mirror_adds_is_left_as_it_is(node: Node) -> 
     ],
     ids=["other authority", "not verified", "other host", "one more host"],
 )
-def test_anything_else_beside_the_mirror_is_put_right(node: Node, spoilt: str) -> None:
+def test_any_difference_beside_the_mirror_is_corrected(node: Node, spoilt: str) -> None:
     node.run("apply")
     node.write(f"{CERTS}/{REGISTRY}/hosts.toml", spoilt)
     assert node.run("check").answer == {"drift": ["hosts.toml"]}

@@ -1,4 +1,4 @@
-"""Where K3s lives on a node, in what shapes it is found, and what of it the files follow."""
+"""Where K3s is on a node, by each form of its service, and that our files are written there."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,7 +13,7 @@ ELSEWHERE = "/mnt/big disk/k3s"
 
 
 def moved(node: Node, data: str = ELSEWHERE) -> str:
-    """K3s's data elsewhere, and nothing at the usual place; the folder of hosts.toml files."""
+    """K3s's data elsewhere, and nothing at the usual place; the directory of hosts.toml files."""
     (node.root / CONFIG[1:]).unlink()
     certs = f"{data}/agent/etc/containerd/certs.d"
     node.write(f"{data}/agent/etc/containerd/config.toml", ANEW.replace(CERTS, certs))
@@ -99,7 +99,7 @@ def test_a_data_dir_in_the_environment_of_openrc_is_followed(node: Node) -> None
 
 @INSTALLS
 @pytest.mark.parametrize("flag", ["--config", "-c"])
-def test_a_configuration_elsewhere_is_read_with_its_folder(node: Node, install: Install, flag: str) -> None:
+def test_a_configuration_elsewhere_is_read_with_its_directory(node: Node, install: Install, flag: str) -> None:
     install(node, flags=(flag, "/srv/k3s.yaml"))
     node.write("/etc/rancher/k3s/config.yaml", "data-dir: /mnt/unread\n")
     node.write("/srv/k3s.yaml", "data-dir: /mnt/first\n")
@@ -164,12 +164,12 @@ def test_another_container_runtime_is_refused(node: Node, install: Install, flag
     assert_refused(node, f"container runtime '{runtime}'", "service k3s-agent")
 
 
-def test_a_label_that_is_called_like_a_flag_is_none(node: Node) -> None:
+def test_a_label_named_like_a_flag_is_not_a_flag(node: Node) -> None:
     systemd(node, flags=("--node-label", "docker=true", "--node-label=data-dir=/mnt/x"))
     assert_followed(node, CERTS)
 
 
-def test_a_runtime_that_is_switched_off_is_none(node: Node) -> None:
+def test_a_runtime_that_is_switched_off_is_accepted(node: Node) -> None:
     systemd(node, flags=("--docker=false",))
     assert node.run("apply").status == 0
 

@@ -20,7 +20,7 @@ def test_the_first_node_pushes_and_pulls(bench: Bench) -> None:
     assert bench.probe.digest in bench.store.manifests
 
 
-def test_the_registry_of_the_distribution_project_takes_and_gives_the_image(bench: Bench) -> None:
+def test_the_distribution_projects_registry_accepts_and_serves_the_image(bench: Bench) -> None:
     bench.serve_by(toolchain.ensure(["registry"])["registry"])
     assert bench.run().answer == {"digest": bench.probe.digest, "pushed": True}
     assert bench.run().answer == {"digest": bench.probe.digest, "pushed": False}
@@ -55,7 +55,7 @@ def test_two_nodes_at_once_end_well(curl_bench: Bench) -> None:
     assert [run.returncode for run in runs] == [0, 0, 0, 0], outputs
 
 
-def test_blobs_that_are_there_are_not_sent_again(curl_bench: Bench) -> None:
+def test_existing_blobs_are_not_sent_again(curl_bench: Bench) -> None:
     curl_bench.serve()
     curl_bench.run()
     curl_bench.store.manifests.clear()
@@ -94,7 +94,7 @@ def curl_node(tmp_path: Path, bare: Bench) -> Node:
     return node
 
 
-def test_wget_of_busybox_is_not_taken_for_a_client(bare: Bench, tmp_path: Path) -> None:
+def test_wget_of_busybox_is_not_used_as_a_client(bare: Bench, tmp_path: Path) -> None:
     busybox = shutil.which("busybox")
     if busybox is None:
         pytest.skip("busybox is not installed")
@@ -106,13 +106,13 @@ def test_wget_of_busybox_is_not_taken_for_a_client(bare: Bench, tmp_path: Path) 
     assert not [request for request in bare.store.requests if request.startswith("P")]
 
 
-def test_nothing_stays_in_the_temporary_folder(bench: Bench) -> None:
+def test_nothing_stays_in_the_temporary_directory(bench: Bench) -> None:
     bench.serve()
     bench.run()
     assert list((bench.node.root / "tmp").iterdir()) == []
 
 
-def test_no_command_line_carries_a_certificate(curl_bench: Bench, tmp_path: Path) -> None:
+def test_no_command_line_contains_a_certificate(curl_bench: Bench, tmp_path: Path) -> None:
     curl_bench.serve()
     real = shutil.which("curl")
     log = tmp_path / "argv"

@@ -1,4 +1,4 @@
-"""What proof.sh says when the pull does not work: one sentence with node, cause and remedy."""
+"""The sentence of proof.sh when the pull fails: node, cause and remedy."""
 
 import datetime as dt
 import socket
@@ -53,17 +53,45 @@ def test_a_load_balancer_that_gave_no_address_is_named(curl_bench: Bench, port: 
     assert_sentence(curl_bench, "the load balancer gave no address")
 
 
+OWNERS = (
+    "docker-registry/registry-service {requested}, , 5000\n"
+    "web/shop , 127.0.0.1, 80 443\n"
+    "other/registry , 127.0.0.1, 5000\n"
+    "far/away , 127.0.0.11, 5000\n"
+)
+
+
+@pytest.mark.parametrize("given", ["", "10.77.0.210"])
+def test_a_service_that_has_the_address_is_named(curl_bench: Bench, port: int, given: str) -> None:
+    curl_bench.point_at(port)
+    services = OWNERS.format(requested="127.0.0.1").replace(" 5000", f" {port}")
+    curl_bench.behave(service=given, services=services)
+    assert_sentence(curl_bench, "gave 127.0.0.1 to service web/shop other/registry; ")
+
+
+def test_services_of_other_ports_may_share_the_address_of_a_node(curl_bench: Bench, port: int) -> None:
+    """K3s's own load balancer gives every Service the addresses of the nodes, and is asked for none."""
+    curl_bench.point_at(port)
+    curl_bench.behave(service="", services=OWNERS.format(requested="").replace(" 5000", f" {port}"))
+    assert_sentence(curl_bench, "gave 127.0.0.1 to service other/registry; ")
+    curl_bench.behave(service="", services=OWNERS.format(requested=""))
+    assert_sentence(curl_bench, "the load balancer gave no address")
+
+
 def test_the_node_asks_as_kubelet_which_address_was_given(curl_bench: Bench, port: int) -> None:
     curl_bench.point_at(port)
     curl_bench.behave(service="")
     curl_bench.run(wait_seconds="1")
     kubeconfig = curl_bench.node.root / "var/lib/rancher/k3s/agent/kubelet.kubeconfig"
-    assert f"--kubeconfig {kubeconfig} " in curl_bench.calls()[-1]
-    assert "get service -n docker-registry registry-service" in curl_bench.calls()[-1]
+    [one, all_of_them] = curl_bench.calls()[-2:]
+    assert f"--kubeconfig {kubeconfig} " in one
+    assert "get service -n docker-registry registry-service" in one
+    assert f"--kubeconfig {kubeconfig} " in all_of_them
+    assert "get services -A" in all_of_them
 
 
 @dash_only
-def test_silence_is_named(curl_bench: Bench) -> None:
+def test_an_address_that_does_not_answer_is_named(curl_bench: Bench) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen(0)
@@ -82,7 +110,7 @@ def test_silence_is_named(curl_bench: Bench) -> None:
     [(NOW - 2 * DAY, NOW - DAY, "has expired"), (NOW + DAY, NOW + 2 * DAY, "is not yet valid")],
     ids=["expired", "future"],
 )
-def test_a_certificate_out_of_its_time_is_named(
+def test_a_certificate_outside_its_validity_is_named(
     bench: Bench, start: dt.datetime, end: dt.datetime, expected: str
 ) -> None:
     bench.serve(bench.authority.server(names=(HOST,), start=start, end=end))
@@ -126,7 +154,7 @@ def test_a_registry_that_asks_for_credentials_is_named_at_once(bench: Bench) -> 
     assert_sentence(bench, "asks for credentials", wait_seconds="60")
 
 
-def test_a_registry_that_takes_nothing_is_named_at_once(bench: Bench) -> None:
+def test_a_registry_that_refuses_uploads_is_named_at_once(bench: Bench) -> None:
     bench.store.read_only = True
     bench.serve()
     assert_sentence(bench, "answered 405", wait_seconds="60")
@@ -150,7 +178,7 @@ def test_a_name_that_leads_elsewhere_is_named(curl_bench: Bench) -> None:
     assert_sentence(curl_bench, "the name registry.cube.local leads to 127.0.0.2 127.0.0.1", wait_seconds="30")
 
 
-def test_the_system_resolver_is_asked_where_there_is_one(curl_bench: Bench, tmp_path: Path) -> None:
+def test_the_systems_resolver_is_asked_where_it_exists(curl_bench: Bench, tmp_path: Path) -> None:
     curl_bench.serve()
     curl_bench.behave(errors=["something"] * 9)
     executable(tmp_path / "clients/getent", "#!/bin/sh\necho '10.9.9.9 STREAM registry.cube.local'\n")
@@ -177,10 +205,18 @@ def test_a_ca_file_of_another_authority_is_named(curl_bench: Bench, second_autho
         ("dial unix /run/k3s/containerd/containerd.sock: connect: connection refused", "containerd does not answer"),
         ("unexpected status: 401 Unauthorized", "asks for credentials"),
         ("x509: certificate is valid for other.local, not registry.cube.local", "for other names"),
+        ("unexpected status from HEAD request to https://r:5000/v2/x: 403 Forbidden", "asks for credentials"),
+        ("pull access denied, repository does not exist or may require authorization", "asks for credentials"),
+        ("failed to authorize: failed to fetch anonymous token", "asks for credentials"),
+        ("unexpected status from GET request to https://r:5000/v2/x: 503 Service Unavailable", "the registry must"),
         ("something; nobody has seen", "the pull failed"),
+        ("failed to extract layer sha256:0a401f: input/output error", "the pull failed"),
+        ("failed to copy: read tcp 10.0.0.2:40365->10.0.0.9:5403: broken pipe", "the pull failed"),
+        ("unexpected status from GET request to https://r:5401/v2/x@sha256:403ab: weird", "the pull failed"),
+        ("open /var/lib/rancher/k3s/x: permission denied", "the pull failed"),
     ],
 )
-def test_what_containerd_reports_is_explained(curl_bench: Bench, error: str, expected: str) -> None:
+def test_errors_of_containerd_are_explained(curl_bench: Bench, error: str, expected: str) -> None:
     curl_bench.serve()
     curl_bench.behave(errors=[error] * 50)
     assert_sentence(curl_bench, expected, wait_seconds="6")

@@ -1,8 +1,9 @@
-"""registries.yaml of the user's own: what it means with our entries, and what comes back when they go."""
+"""A registries.yaml of the user's own: its meaning with our entries, and its bytes after their removal."""
 
 import contextlib
 import json
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from hypothesis import strategies as st
 
 from components.nodes.script import Script
 from lab import toolchain
-from tests.nodes.scripts.node import CA_FILE, CONFIGS_ENTRY, MIRRORS_ENTRY, REGISTRY
+from tests.nodes.scripts.node import CA_FILE, CONFIGS_ENTRY, HOST, MIRRORS_ENTRY, REGISTRY
 from tests.nodes.scripts.registries_files import files, heaps
 from tests.nodes.scripts.shells import Shell
 
-PART = Script(("yaml_scan.awk", "registries.awk", "utf8.awk", "registries.sh")).source()
+ASIDE = b"# set aside by k3s-registry: "
+PART = Script(("yaml_scan.awk", "registries_ours.awk", "registries.awk", "utf8.awk", "registries.sh")).source()
 OPTION = "option() { value=; }\n"
 REFUSED = 9
 OURS: dict[str, dict[str, Any]] = {
@@ -38,14 +40,16 @@ class Part:
     root: Path
     wharfie: Path
 
-    def run(self, verb: str, content: bytes, work: Path | None = None) -> tuple[int, bytes]:
+    def run(self, verb: str, content: bytes, work: Path | None = None, *, take_over: bool = False) -> tuple[int, bytes]:
         """Exit status, and the file as it would be written or the reason why it is refused.
 
-        With a folder for its temporary files, in which the answer is then left, the part runs as the whole calls it.
+        With a directory for its temporary files, in which the answer is then left, the part runs as trust.sh calls it.
         """
         (self.root / "etc/rancher/k3s/registries.yaml").write_bytes(content)
         variables = {"root": str(self.root), "endpoint": REGISTRY, "LC_ALL": "C", "verb": verb, "work": str(work)}
         entries = {"mirrors_entry": MIRRORS_ENTRY, "configs_entry": CONFIGS_ENTRY}
+        if take_over:
+            variables["take_over"] = "true"
         called = "merge_registries" if work else 'print_merged "$verb"'
         done = subprocess.run(
             [*self.shell.argv, "-euc", f"{OPTION}{PART}\nfind_registries\n{called}"],
@@ -56,9 +60,9 @@ class Part:
         assert (done.stderr == b"") is (done.returncode in {0, REFUSED})
         return done.returncode, done.stdout
 
-    def merged(self, verb: str, content: bytes) -> bytes | None:
+    def merged(self, verb: str, content: bytes, *, take_over: bool = False) -> bytes | None:
         """The file as it would be written, or None where it is refused."""
-        status, text = self.run(verb, content)
+        status, text = self.run(verb, content, take_over=take_over)
         assert status in {0, REFUSED}
         return None if status else text
 
@@ -81,29 +85,38 @@ def union(meaning: dict[str, Any]) -> dict[str, Any]:
 
 
 def by_k3s(parsed: dict[str, Any]) -> dict[str, Any]:
-    """What K3s's parser shows, without what it leaves empty."""
+    """The answer of K3s's parser without its empty members."""
     return {key: dict(parsed.get(key) or {}) for key in ("mirrors", "configs")}
 
 
-def check_merge(part: Part, before: bytes, after: bytes) -> None:
-    """What holds for every merge, whatever the file was."""
+TAKEN = [("mirrors", REGISTRY), ("configs", REGISTRY), ("configs", HOST)]
+"""What is taken over: the last one is how the guide writes it."""
+
+
+def check_merge(part: Part, before: bytes, after: bytes, taken: Sequence[tuple[str, str]] = ()) -> None:
+    """Check what holds for every merge, whichever entries were taken over."""
     assert part.merged("apply", after) == after
     assert part.merged("remove", after) == before
     kept = before.split(b"\n")
     left = iter(after.split(b"\n"))
-    assert all(any(line == other for other in left) for line in kept if line), "foreign lines stay, in their order"
+    assert all(any(line == other.removeprefix(ASIDE) for other in left) for line in kept if line), (
+        "foreign lines stay, in their order"
+    )
     was, now = part.parsed_by_k3s(before), part.parsed_by_k3s(after)
     if was is not None:
         assert now is not None
         seen = by_k3s(now)
         assert seen["mirrors"].pop(REGISTRY)["endpoint"] == [f"https://{REGISTRY}"]
         assert CA_FILE in json.dumps(seen["configs"].pop(REGISTRY))
-        assert seen == by_k3s(was)
+        expected = by_k3s(was)
+        for key, name in taken:
+            expected[key].pop(name, None)
+        assert seen == expected
 
 
 @examples
 @given(files())
-def test_a_merged_file_means_what_it_meant_and_our_entries(part: Part, file: tuple[dict[str, Any], bytes]) -> None:
+def test_a_merged_file_keeps_its_meaning_and_gains_our_entries(part: Part, file: tuple[dict[str, Any], bytes]) -> None:
     meaning, before = file
     assert (yaml.safe_load(before) or {}) == meaning
     after = part.merged("apply", before)
@@ -113,8 +126,22 @@ def test_a_merged_file_means_what_it_meant_and_our_entries(part: Part, file: tup
 
 
 @examples
+@given(files([HOST, REGISTRY, "docker.io"]))
+def test_entries_for_our_registry_are_taken_over_and_come_back(part: Part, file: tuple[dict[str, Any], bytes]) -> None:
+    """Whatever is in them; and they stay away when takeOver is off again."""
+    meaning, before = file
+    after = part.merged("apply", before, take_over=True)
+    assert after is not None
+    for key, name in TAKEN:
+        (meaning.get(key) or {}).pop(name, None)
+    assert yaml.safe_load(after) == union(meaning)
+    assert part.merged("apply", after, take_over=True) == after
+    check_merge(part, before, after, TAKEN)
+
+
+@examples
 @given(heaps())
-def test_no_heap_of_lines_is_merged_into_something_else(part: Part, before: bytes) -> None:
+def test_no_mixture_of_lines_is_merged_into_something_else(part: Part, before: bytes) -> None:
     after = part.merged("apply", before)
     assume(after is not None)
     assert after is not None
@@ -126,7 +153,7 @@ def test_no_heap_of_lines_is_merged_into_something_else(part: Part, before: byte
 
 @examples
 @given(st.binary(max_size=60) | st.text(max_size=30).map(str.encode))
-def test_any_bytes_are_refused_or_given_back(part: Part, before: bytes) -> None:
+def test_any_bytes_are_refused_or_restored(part: Part, before: bytes) -> None:
     after = part.merged("apply", before)
     assume(after is not None)
     assert after is not None
@@ -145,16 +172,50 @@ def test_any_bytes_are_refused_or_given_back(part: Part, before: bytes) -> None:
         b"---",
         b"other: |+\n  text\n\n",
         b"other: |\n  text",
+        b"mirrors: {}",
+        b"configs: null\r\n",
+        b"---\nconfigs: null\nmirrors: null\n\n",
+        b"mirrors:\n  ~",
+        b"mirrors: # none\n\n  # yet\n  {}\nother: x\n",
+        b"'configs' : { }  # k3d\nmirrors:\n    a: {}\n",
+        b"{}",
+        b"---\n~ # nothing\n",
     ],
 )
-def test_the_ends_of_a_file_come_back_as_they_were(part: Part, before: bytes) -> None:
+def test_the_ends_of_a_file_are_restored(part: Part, before: bytes) -> None:
     after = part.merged("apply", before)
     assert after is not None
     assert yaml.safe_load(after) == union(yaml.safe_load(before) or {})
     check_merge(part, before, after)
 
 
-@pytest.mark.parametrize("content", [b"mirrors:\n", b"mirrors: {}\n"])
+ADDED = b"mirrors: # k3s-registry\n"
+FILLED = ADDED + b"  a: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "added", "left"),
+    [
+        (b"mirrors: {}\n", (ADDED, FILLED), b"mirrors:\n  a: {}\n"),
+        (b"mirrors:\n  ~\n", (ADDED, FILLED), b"mirrors:\n  a: {}\n"),
+        (b"'mirrors' : ~\n", (ADDED, FILLED), b"mirrors:\n  a: {}\n"),
+        (b"{}\n", (ASIDE, b"other: x\n" + ASIDE), b"other: x\n"),
+    ],
+)
+def test_an_empty_value_stays_away_where_the_user_has_filled_its_place(
+    part: Part, before: bytes, added: tuple[bytes, bytes], left: bytes
+) -> None:
+    after = part.merged("apply", before)
+    assert after is not None
+    filled = after.replace(*added, 1)
+    assert filled != after
+    assert part.merged("remove", filled) == left
+    again = part.merged("apply", filled)
+    assert again is not None
+    check_merge(part, left, again)
+
+
+@pytest.mark.parametrize("content", [b"mirrors:\n", b"mirrors: []\n"])
 def test_a_full_disk_is_neither_a_merge_nor_a_refusal(part: Part, content: bytes, tmp_path: Path) -> None:
     (tmp_path / "registries").symlink_to("/dev/full")
     status, _ = part.run("apply", content, tmp_path)

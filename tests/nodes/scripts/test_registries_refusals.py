@@ -1,4 +1,4 @@
-"""A registries.yaml that is refused: with node, line and remedy, nothing touched. And what its owner may do to ours."""
+"""A registries.yaml that is refused: node, line and remedy, before any change. And users' changes of our entries."""
 
 import pytest
 
@@ -11,6 +11,7 @@ BLOCK = "\n".join(REGISTRIES_YAML.splitlines()[2:7])
 FLOW = "flow style (brackets or braces)"
 ANCHOR = "an anchor, alias, tag or merge key"
 NO_KEY = "something other than a key"
+BELOW_EMPTY = "a line below an empty value"
 DOCUMENT = "the mark of another document, or a directive,"
 OWN = f"an entry for {REGISTRY} that is not marked as ours"
 UTF8 = "a byte that is not UTF-8"
@@ -20,11 +21,18 @@ LAST = "\n  # END k3s-registry"
 HALF = '"# BEGIN k3s-registry" without END'
 
 CASES: list[tuple[str | bytes, int, str, str]] = [
-    ("# c\nmirrors: {}\n", 2, FLOW, "write one key per line"),
+    ("# c\nmirrors: {a: {}}\n", 2, FLOW, "write one key per line"),
     ("configs: { # mine\n}\n", 1, FLOW, "write one key per line"),
-    ("mirrors:\n  {}\n", 2, FLOW, "write one key per line"),
-    ('{"mirrors": {}}\n', 1, FLOW, "write one key per line"),
-    ("mirrors: ~\n", 1, 'a value beside "mirrors:"', "correct that line"),
+    ("mirrors:\n  {a: {}}\n", 2, FLOW, "write one key per line"),
+    ("mirrors: {}\n  a: {}\n", 2, BELOW_EMPTY, "remove that value or the line"),
+    ("mirrors: null\n\n  and more\n", 3, BELOW_EMPTY, "remove that value or the line"),
+    ("mirrors:\n  ~\n  # c\n  a: {}\n", 4, BELOW_EMPTY, "remove that value or the line"),
+    ("{}\nmirrors:\n", 2, BELOW_EMPTY, "remove that value or the line"),
+    ("mirrors: {}\nmirrors:\n", 2, 'a second "mirrors:"', "join the two"),
+    ('{"mirrors": {}}\n', 1, "JSON", "have the program that writes this file"),
+    ('---\n{\n  "mirrors": {}\n}\n', 2, "JSON", "have the program that writes this file"),
+    ("mirrors: ~x\n", 1, 'a value beside "mirrors:"', "correct that line"),
+    ("mirrors: null# c\n", 1, 'a value beside "mirrors:"', "correct that line"),
     ("mirrors:\n- docker.io\n", 2, NO_KEY, "correct that line"),
     ("mirrors:\n  docker.io\n", 2, NO_KEY, "correct that line"),
     ("- mirrors:\n", 1, NO_KEY, "mapping in block style"),
@@ -34,10 +42,10 @@ CASES: list[tuple[str | bytes, int, str, str]] = [
     ("mirrors:\n\tdocker.io:\n", 2, "a tab in the indentation", "put spaces in its place"),
     ("mirrors:\n  a:\n  \tb: c\n", 3, "a tab in the indentation", "put spaces in its place"),
     ("mirrors:\n  a: {}\n'mirrors':\n", 3, 'a second "mirrors:"', "join the two"),
-    (f"mirrors:\n  {REGISTRY}:\n", 2, OWN, "remove that entry"),
-    (f"configs:\n  a: {{}}\n  '{REGISTRY}' :\n", 3, OWN, "remove that entry"),
-    (f'mirrors:\n  "{REGISTRY}": {{endpoint: []}}\n', 2, OWN, "remove that entry"),
-    (f"configs:\n  {REGISTRY}: {{}}\n  {REGISTRY}: {{}}\n", 2, OWN, "remove that entry"),
+    (f"mirrors:\n  {REGISTRY}:\n", 2, OWN, "set takeOver: true"),
+    (f"configs:\n  a: {{}}\n  '{REGISTRY}' :\n", 3, OWN, "set takeOver: true"),
+    (f'mirrors:\n  "{REGISTRY}": {{endpoint: []}}\n', 2, OWN, "set takeOver: true"),
+    (f"configs:\n  {REGISTRY}: {{}}\n  {REGISTRY}: {{}}\n", 2, OWN, "set takeOver: true"),
     ("mirrors: &m\n  a: {}\n", 1, ANCHOR, "write the entries out"),
     ("mirrors: *m\n", 1, ANCHOR, "write the entries out"),
     ("mirrors: !!map\n  a: {}\n", 1, ANCHOR, "write the entries out"),
@@ -71,12 +79,40 @@ CASES: list[tuple[str | bytes, int, str, str]] = [
 
 
 @pytest.mark.parametrize(("content", "line", "found", "remedy"), CASES)
-def test_what_is_not_understood_is_refused(
+def test_a_file_that_is_not_understood_is_refused(
     node: Node, content: str | bytes, line: int, found: str, remedy: str
 ) -> None:
     node.write(YAML, content)
     assert_refused(node, f"found {found}", f" in line {line} of {YAML}; ", remedy)
     assert node.run("check").status == 3
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        "/etc/rancher/agent/config.yaml",
+        "/etc/rancher/k3s/config.yaml.d/50-rancher.yaml",
+        "/etc/systemd/system/rancher-system-agent.service",
+        "/usr/lib/systemd/system/rancher-system-agent.service",
+        "/usr/local/lib/systemd/system/rancher-system-agent.service",
+    ],
+)
+@pytest.mark.parametrize("content", [None, '{"mirrors":{"hub.example":{"endpoint":["https://m.example"]}}}'])
+def test_a_node_that_rancher_provisions_is_refused(node: Node, sign: str, content: str | None) -> None:
+    node.write(sign, "{}\n")
+    if content:
+        node.write(YAML, content)
+    assert_refused(node, f"found {sign}, so Rancher", f"add {REGISTRY} in Rancher", "spec.rkeConfig.registries")
+
+
+def test_remove_gives_back_a_node_that_rancher_has_taken_over(node: Node) -> None:
+    before = node.tree()
+    node.run("apply")
+    unit = node.write("/etc/systemd/system/rancher-system-agent.service", "")
+    assert node.run("remove").status == 0
+    for path in (unit, unit.parent, unit.parent.parent):
+        path.unlink() if path.is_file() else path.rmdir()
+    assert node.tree() == before
 
 
 def test_no_value_of_a_refused_file_is_shown(node: Node) -> None:
@@ -85,7 +121,7 @@ def test_no_value_of_a_refused_file_is_shown(node: Node) -> None:
 
 
 @pytest.mark.parametrize("damage", [("# END", "# end"), ("  # END", "  docker.io: {}\n  # END")])
-def test_remove_touches_nothing_where_it_would_take_what_is_not_ours(node: Node, damage: tuple[str, str]) -> None:
+def test_remove_refuses_to_remove_what_is_not_ours(node: Node, damage: tuple[str, str]) -> None:
     node.run("apply")
     node.write(YAML, REGISTRIES_YAML.replace(*damage))
     before = node.tree(times=True)
@@ -116,7 +152,7 @@ def test_a_file_of_others_gets_our_entries_at_its_own_indentation(node: Node) ->
     assert node.tree() == before
 
 
-def test_an_entry_that_was_changed_by_hand_is_put_back(node: Node) -> None:
+def test_an_entry_that_was_changed_by_hand_is_restored(node: Node) -> None:
     node.write(YAML, FOREIGN)
     node.run("apply")
     wanted = node.read(YAML)
@@ -136,7 +172,7 @@ def test_a_registry_that_moved_is_found_in_a_file_of_others(node: Node) -> None:
     assert node.tree() == before
 
 
-def test_what_the_user_adds_to_a_file_of_ours_stays_when_ours_goes(node: Node) -> None:
+def test_a_users_additions_to_our_file_stay_after_removal(node: Node) -> None:
     node.run("apply")
     end = b"  # END k3s-registry\nconfigs"
     node.write(YAML, node.read(YAML).replace(end, end[:-7] + b"  docker.io: {}\nconfigs"))

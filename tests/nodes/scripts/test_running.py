@@ -34,7 +34,7 @@ def test_a_containerd_whose_files_are_not_here_is_that_of_a_container(node: Node
     assert_written_to(node, CERTS)
 
 
-def test_where_several_run_the_files_decide(node: Node) -> None:
+def test_the_files_decide_where_several_containerds_run(node: Node) -> None:
     certs = moved(node)
     moved(node, "/srv/another")
     systemd(node, flags=("--data-dir", ELSEWHERE))
@@ -46,7 +46,7 @@ def test_where_several_run_the_files_decide(node: Node) -> None:
     "arguments",
     [("vi", f"{ELSEWHERE}/agent/etc/containerd/config.toml"), ("containerd", "-c", "/etc/containerd/config.toml")],
 )
-def test_other_processes_say_nothing_of_k3s(node: Node, arguments: tuple[str, ...]) -> None:
+def test_other_processes_are_not_taken_for_k3s(node: Node, arguments: tuple[str, ...]) -> None:
     moved(node)
     node.write("/etc/containerd/config.toml", "")
     node.write("/proc/100/cmdline", "\0".join([*arguments, ""]))

@@ -1,4 +1,4 @@
-"""The node scripts as files: clean, and fit to travel."""
+"""The node scripts as files: without findings of linters, and small enough to travel."""
 
 import re
 import subprocess
@@ -10,25 +10,25 @@ import pytest
 from components.nodes.script import PROOF, TRUST, TRUST_WITH_RESTART, Script, render
 from tests.nodes.scripts.shells import Shell
 
-FOLDER = Path(__file__).parents[3] / "components/nodes/scripts"
-FILES = sorted(path.name for path in FOLDER.glob("*.sh"))
+DIRECTORY = Path(__file__).parents[3] / "components/nodes/scripts"
+FILES = sorted(path.name for path in DIRECTORY.glob("*.sh"))
 SCRIPTS = {"trust": TRUST, "trust with restart": TRUST_WITH_RESTART, "proof": PROOF}
-EVERY_FILE = sorted(path.name for path in FOLDER.iterdir() if path.suffix in {".sh", ".awk"})
+EVERY_FILE = sorted(path.name for path in DIRECTORY.iterdir() if path.suffix in {".sh", ".awk"})
 LONGEST, WIDEST = 250, 120
-LARGEST = {"trust": 13044, "trust with restart": 14700, "proof": 6000}
+LARGEST = {"trust": 14950, "trust with restart": 16600, "proof": 7150}
 """Bytes of a script as it travels: the state stores it once per node."""
 scripts = pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS.keys())
 
 
 def shellcheck(file: Path) -> str:
-    # The one of the virtual environment: other versions find other things.
+    # The shellcheck of the virtual environment: other versions have other findings.
     program = Path(sys.executable).with_name("shellcheck")
     return subprocess.run([program, "--norc", file], capture_output=True, text=True, check=False).stdout
 
 
 @pytest.mark.parametrize("file", FILES)
 def test_shellcheck_finds_nothing(file: str) -> None:
-    assert shellcheck(FOLDER / file) == ""
+    assert shellcheck(DIRECTORY / file) == ""
 
 
 @scripts
@@ -40,19 +40,19 @@ def test_shellcheck_finds_nothing_in_the_joined_parts(script: Script, tmp_path: 
 
 def test_every_file_travels() -> None:
     parts = {part for script in SCRIPTS.values() for part in script.parts}
-    assert parts == {path.name for path in FOLDER.iterdir() if path.suffix in {".sh", ".awk"}}
+    assert parts == {path.name for path in DIRECTORY.iterdir() if path.suffix in {".sh", ".awk"}}
 
 
 @pytest.mark.parametrize("file", EVERY_FILE)
 def test_no_file_is_long_or_wide(file: str) -> None:
-    lines = (FOLDER / file).read_text().splitlines()
+    lines = (DIRECTORY / file).read_text().splitlines()
     assert len(lines) <= LONGEST
     assert [line for line in lines if len(line.expandtabs(4)) > WIDEST] == []
 
 
 @pytest.mark.parametrize("file", sorted(set(FILES) - {"trust.sh", "proof.sh"}))
 def test_a_part_holds_only_functions(file: str) -> None:
-    outside = re.sub(r"^\w+\(\) \{\n.*?^\}\n", "", (FOLDER / file).read_text(), flags=re.MULTILINE | re.DOTALL)
+    outside = re.sub(r"^\w+\(\) \{\n.*?^\}\n", "", (DIRECTORY / file).read_text(), flags=re.MULTILINE | re.DOTALL)
     assert [line for line in outside.splitlines() if line and not line.startswith("#")] == []
 
 

@@ -1,4 +1,4 @@
-"""trust.sh on a node in a temporary root: what it writes, what it leaves alone, what it gives back."""
+"""trust.sh on a node in a temporary root: what it writes, what it does not touch, and what it restores."""
 
 from pathlib import Path
 
@@ -37,7 +37,8 @@ def test_apply_writes_every_part(node: Node, authority: Authority) -> None:
     )
 
 
-def test_files_are_readable_and_the_folders_of_containerd_are_as_k3s_makes_them(node: Node) -> None:
+def test_modes_are_those_that_k3s_uses(node: Node) -> None:
+    """Files are readable by everybody, and containerd's directories by root alone."""
     node.run("apply")
     assert (node.root / CA_FILE[1:]).stat().st_mode & 0o777 == 0o644
     assert (node.root / YAML[1:]).stat().st_mode & 0o777 == 0o644
@@ -57,7 +58,7 @@ def test_a_second_apply_changes_nothing(node: Node) -> None:
     assert node.tree(times=True) == before
 
 
-def test_remove_gives_back_the_former_tree(node: Node) -> None:
+def test_remove_restores_the_former_tree(node: Node) -> None:
     before = node.tree()
     node.run("apply")
     answer = node.run("remove").answer
@@ -65,9 +66,9 @@ def test_remove_gives_back_the_former_tree(node: Node) -> None:
     assert node.tree() == before
 
 
-def test_remove_keeps_empty_folders_that_were_there_before(node: Node) -> None:
-    for folder in ("etc/rancher/k3s", CERTS[1:]):
-        (node.root / folder).mkdir(parents=True)
+def test_remove_keeps_empty_directories_that_existed_before(node: Node) -> None:
+    for directory in ("etc/rancher/k3s", CERTS[1:]):
+        (node.root / directory).mkdir(parents=True)
     before = node.tree()
     node.run("apply")
     node.run("remove")
@@ -88,7 +89,7 @@ def test_remove_needs_no_k3s(node: Node) -> None:
     assert node.run("remove").answer["changed"] is True
 
 
-def test_remove_leaves_files_that_others_have_put_in_place_of_ours(node: Node) -> None:
+def test_remove_leaves_files_by_which_others_replaced_ours(node: Node) -> None:
     node.run("apply")
     node.write(YAML, "mirrors: {}\n")
     node.write(TOML, "server = 'https://elsewhere'\n")
@@ -149,7 +150,7 @@ def test_the_owner_of_an_existing_file_stays(node: Node) -> None:
     assert (hosts.stat().st_uid, hosts.stat().st_gid) == (12, 34)
 
 
-def test_a_linked_file_is_changed_where_it_lies(node: Node) -> None:
+def test_a_linked_file_is_changed_at_its_target(node: Node) -> None:
     real = node.write("/srv/hosts", "127.0.0.1 localhost\n")
     (node.root / "etc/hosts").unlink()
     (node.root / "etc/hosts").symlink_to(real)
@@ -195,7 +196,7 @@ def test_the_answer_is_json_for_any_legal_node_name(node: Node, name: str) -> No
     assert node.run("apply", node=name).answer["changed"] is True
 
 
-def test_a_bundle_of_two_generations_is_written_whole(
+def test_every_certificate_of_a_bundle_is_written(
     node: Node, authority: Authority, second_authority: Authority
 ) -> None:
     assert node.run("apply", **trust(authority, second_authority)).status == 0

@@ -1,4 +1,4 @@
-"""trust.sh on a whole Debian: this machine's own root, under an overlay that takes every change."""
+"""trust.sh on a whole Debian: this machine's own root, under an overlay that receives every change."""
 
 import shutil
 import subprocess
@@ -45,7 +45,7 @@ diff /stdin/before /stdin/after && echo same
 """
 
 
-def test_a_whole_debian_gets_every_file_back(tmp_path: Path, authority: Authority) -> None:
+def test_remove_restores_every_file_of_a_whole_debian(tmp_path: Path, authority: Authority) -> None:
     if not (Path(TOOL).exists() and shutil.which("unshare") and shutil.which("openssl")):
         pytest.skip("needs a Debian with ca-certificates, openssl and util-linux")
     files, mount = tmp_path / "files", tmp_path / "mount"

@@ -1,4 +1,4 @@
-"""What becomes of a node when a run dies or two runs meet."""
+"""The state of a node after a run that was killed, and after two runs at once."""
 
 import os
 import signal
@@ -45,9 +45,10 @@ def contents(node: Node) -> list[bytes]:
 @dash_only
 @pytest.mark.parametrize("command", ["mv", "cp", "cat", "sync"])
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
-def test_a_kill_leaves_every_file_old_or_new_and_the_next_run_converges(
+def test_a_kill_leaves_whole_files(
     node: Node, second_authority: Authority, wrap: Callable[[str, str], None], command: str, count: int
 ) -> None:
+    """Every file is old or new, and the next run converges."""
     node.run("apply")
     old = contents(node)
     new = NEW | trust(second_authority)
@@ -71,7 +72,7 @@ def test_a_kill_leaves_every_file_old_or_new_and_the_next_run_converges(
 
 @dash_only
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
-def test_a_killed_first_apply_can_be_taken_back(node: Node, wrap: Callable[[str, str], None], count: int) -> None:
+def test_a_killed_first_apply_can_be_removed(node: Node, wrap: Callable[[str, str], None], count: int) -> None:
     before = node.tree()
     wrap("mv", killing(node, count))
     assert node.run("apply").status == -signal.SIGKILL
@@ -93,7 +94,7 @@ def test_a_full_disk_is_one_sentence_and_no_half_file(node: Node, wrap: Callable
 
 
 @dash_only
-def test_a_merge_that_is_cut_short_shows_nothing_of_the_file(node: Node, wrap: Callable[[str, str], None]) -> None:
+def test_an_interrupted_merge_shows_nothing_of_the_file(node: Node, wrap: Callable[[str, str], None]) -> None:
     node.write("/etc/rancher/k3s/registries.yaml", "configs:\n  a: {auth: {password: hunter2}}\n")
     before = node.tree()
     wrap("awk", 'case $* in *made=*) echo hunter2; exit 2 ;; esac; exec "$real" "$@"')
@@ -125,9 +126,9 @@ def test_the_lock_of_a_living_run_is_waited_for_with_a_bound(node: Node) -> None
     assert (node.root / "run/k3s-registry.lock").is_symlink()
 
 
-def test_a_hangup_gives_the_lock_back(node: Node) -> None:
+def test_a_hangup_releases_the_lock(node: Node) -> None:
     (node.root / "run/k3s-registry.lock").symlink_to(str(os.getpid()))
-    # Under nohup(1) this process is deaf to hangups, and its children would inherit that.
+    # Under nohup(1) this process ignores hangups, and its children would inherit that.
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     waiting = node.start("apply")
     signal.signal(signal.SIGHUP, before)
@@ -139,7 +140,7 @@ def test_a_hangup_gives_the_lock_back(node: Node) -> None:
     assert list((node.root / "tmp").iterdir()) == []
 
 
-def test_nothing_stays_in_the_temporary_folders(node: Node) -> None:
+def test_nothing_stays_in_the_temporary_directories(node: Node) -> None:
     node.run("apply")
     assert list((node.root / "tmp").iterdir()) == []
     assert list((node.root / "run").iterdir()) == []

@@ -1,4 +1,4 @@
-"""The block in the hosts file: whatever others have written there stays, byte for byte."""
+"""The block in the hosts file: everything else in the file stays, byte for byte."""
 
 import shutil
 import subprocess
@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from components.nodes.script import TRUST, render
 from tests.authority import Authority, new_authority
 from tests.nodes.scripts.node import Node, plain_node
-from tests.nodes.scripts.shells import Shell, make_shell
+from tests.nodes.scripts.shells import Shell, create_shell
+from tests.nodes.scripts.test_trust_refusals import assert_refused
 
 BEGIN, END = "# BEGIN k3s-registry\n", "# END k3s-registry\n"
 BLOCK = f"{BEGIN}10.77.0.202 registry.cube.local registry\n{END}".encode()
@@ -39,7 +40,7 @@ lines = st.one_of(
     st.binary(max_size=12).map(lambda raw: raw.translate(None, b"\x00\n")),
 )
 contents = st.tuples(st.lists(st.tuples(lines, st.sampled_from([b"\n", b"\r\n"]))), lines).map(
-    lambda made: b"".join(line + end for line, end in made[0]) + made[1]
+    lambda drawn: b"".join(line + end for line, end in drawn[0]) + drawn[1]
 )
 
 
@@ -52,10 +53,10 @@ def one_run(root: Path, shell: Shell, content: bytes) -> Node:
 @pytest.fixture(scope="module")
 def dash(tmp_path_factory: pytest.TempPathFactory) -> Shell:
 
-    made = make_shell("dash", tmp_path_factory.mktemp("dash") / "bin")
-    if made is None:
+    created = create_shell("dash", tmp_path_factory.mktemp("dash") / "bin")
+    if created is None:
         pytest.skip("dash is not installed")
-    return made
+    return created
 
 
 @given(content=contents)
@@ -65,9 +66,9 @@ def dash(tmp_path_factory: pytest.TempPathFactory) -> Shell:
 @example(content=b"no newline")
 @example(content=b"\r\n")
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_content_survives_apply_and_comes_back_on_remove(dash: Shell, content: bytes) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        node = one_run(Path(folder) / "root", dash, content)
+def test_any_content_survives_apply_and_remove(dash: Shell, content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        node = one_run(Path(directory) / "root", dash, content)
         assert node.run("apply").stderr == ""
         applied = node.read("/etc/hosts")
         assert applied.startswith(content)
@@ -77,14 +78,14 @@ def test_any_content_survives_apply_and_comes_back_on_remove(dash: Shell, conten
 
 
 @pytest.mark.parametrize("content", [b"a", b"", b"a\n", b"a\r\n\r\n", b"\n"])
-def test_the_end_of_the_file_comes_back(node: Node, content: bytes) -> None:
+def test_the_end_of_the_file_is_restored(node: Node, content: bytes) -> None:
     node.write("/etc/hosts", content)
     node.run("apply")
     node.run("remove")
     assert node.read("/etc/hosts") == content
 
 
-def test_lines_added_behind_the_block_stay(node: Node) -> None:
+def test_lines_added_after_the_block_stay(node: Node) -> None:
     node.write("/etc/hosts", b"a b")
     node.run("apply")
     with (node.root / "etc/hosts").open("ab") as hosts:
@@ -94,7 +95,7 @@ def test_lines_added_behind_the_block_stay(node: Node) -> None:
     assert node.read("/etc/hosts") == b"a b\n10.0.0.9 later"
 
 
-def test_a_block_that_lost_its_end_hinders_remove_with_a_sentence(node: Node) -> None:
+def test_remove_refuses_a_block_without_its_end(node: Node) -> None:
     node.run("apply")
     content = node.read("/etc/hosts").replace(END.encode(), b"")
     node.write("/etc/hosts", content)
@@ -102,7 +103,7 @@ def test_a_block_that_lost_its_end_hinders_remove_with_a_sentence(node: Node) ->
     assert node.read("/etc/hosts") == content
 
 
-def test_the_block_is_renewed_where_it_stands(node: Node) -> None:
+def test_the_block_is_renewed_in_its_place(node: Node) -> None:
     node.write("/etc/hosts", b"a b\n" + BLOCK.replace(b".202", b".201") + b"c d\n")
     node.run("apply")
     assert node.read("/etc/hosts") == b"a b\n" + BLOCK + b"c d\n"
@@ -114,45 +115,56 @@ def test_a_doubled_block_becomes_one(node: Node) -> None:
     assert node.read("/etc/hosts") == b"a b\n" + BLOCK + b"c d\n"
 
 
+TEMPLATES = ("alpine", "debian", "redhat", "suse")
+
+
 @pytest.mark.parametrize(
-    "setting", ["manage_etc_hosts: true", "manage_etc_hosts: True  # image", "  manage_etc_hosts: template"]
-)
-@pytest.mark.parametrize(
-    ("release", "template"),
+    ("release", "templates"),
     [
-        ("ID=debian\n", "debian"),
-        ('ID=ubuntu\nID_LIKE="debian"\n', "debian"),
-        ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', "redhat"),
-        ('ID="opensuse-leap"\nID_LIKE="suse opensuse"\n', "suse"),
-        ("ID=alpine\n", "alpine"),
+        ("ID=debian\n", ["debian"]),
+        ('ID=ubuntu\nID_LIKE="debian"\n', ["debian"]),
+        ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', ["redhat"]),
+        ('ID="opensuse-leap"\nID_LIKE="suse opensuse"\n', ["suse"]),
+        ("ID=alpine\n", ["alpine"]),
+        ("ID=openEuler\n", TEMPLATES),
+        (None, TEMPLATES),
     ],
 )
-def test_the_template_of_cloud_init_carries_the_block_too(
-    node: Node, setting: str, release: str, template: str
+def test_the_template_of_cloud_init_contains_the_block_too(
+    node: Node, release: str | None, templates: list[str]
 ) -> None:
-    node.write("/etc/os-release", release)
-    node.write("/etc/cloud/cloud.cfg.d/99.cfg", f"{setting}\n")
-    for system in ("debian", "redhat", "suse", "alpine"):
+    """Whatever cloud-init's settings say: they are in some ten places, and an unused template has no effect."""
+    if release is not None:
+        node.write("/etc/os-release", release)
+    for system in TEMPLATES:
         node.write(f"/etc/cloud/templates/hosts.{system}.tmpl", "## template:jinja\n127.0.0.1 {{fqdn}}\n")
     before = node.tree()
-    node.run("apply")
-    carrying = {path.name for path in (node.root / "etc/cloud/templates").iterdir() if BLOCK in path.read_bytes()}
-    assert carrying == {f"hosts.{template}.tmpl"}
+    assert node.run("apply").stderr == ""
+    folder = node.root / "etc/cloud/templates"
+    carrying = sorted(path.name for path in folder.iterdir() if BLOCK in path.read_bytes())
+    assert carrying == [f"hosts.{system}.tmpl" for system in templates]
     assert BLOCK in node.read("/etc/hosts")
     assert node.run("check").status == 0
     node.run("remove")
     assert node.tree() == before
 
 
-@pytest.mark.parametrize(
-    "setting", ["manage_etc_hosts: false", "manage_etc_hosts: localhost", "# manage_etc_hosts: true"]
-)
-def test_the_template_stays_where_cloud_init_does_not_use_it(node: Node, setting: str) -> None:
-    node.write("/etc/os-release", "ID=debian\n")
-    node.write("/etc/cloud/cloud.cfg", f"{setting}\n")
-    template = node.write("/etc/cloud/templates/hosts.debian.tmpl", "127.0.0.1 {{fqdn}}\n")
-    node.run("apply")
-    assert template.read_text() == "127.0.0.1 {{fqdn}}\n"
+WSL = "# This file was automatically generated by WSL. To stop automatic generation, ...\n127.0.0.1 localhost\n"
+
+
+@pytest.mark.parametrize("settings", [None, "[boot]\nsystemd=true\n", "[network]\n# generateHosts = false\n"])
+def test_a_hosts_file_that_wsl_writes_at_each_start_is_refused(node: Node, settings: str | None) -> None:
+    node.write("/etc/hosts", WSL)
+    if settings is not None:
+        node.write("/etc/wsl.conf", settings)
+    assert_refused(node, "WSL writes anew", "generateHosts=false below [network] in /etc/wsl.conf")
+
+
+@pytest.mark.parametrize("setting", ["generateHosts=false", "  generatehosts = False\r"])
+def test_a_hosts_file_that_wsl_leaves_alone_gets_the_block(node: Node, setting: str) -> None:
+    node.write("/etc/hosts", WSL)
+    node.write("/etc/wsl.conf", f"[network]\n{setting}\n")
+    assert node.run("apply").status == 0
 
 
 def test_a_hosts_file_that_is_a_mount_is_rewritten_in_place(tmp_path: Path, shell: Shell, authority: Authority) -> None:

@@ -1,4 +1,4 @@
-"""A registry that moved to another name, port or address: nothing of the former one stays."""
+"""A registry that moved to another name, port or address: nothing of the former one remains."""
 
 import pytest
 
@@ -16,7 +16,7 @@ YAML = "/etc/rancher/k3s/registries.yaml"
 
 
 def elsewhere(registry: str, address: str, names: str) -> dict[str, str]:
-    """The settings of the same stack after somebody changed where its registry is."""
+    """The settings of the same stack with another address of its registry."""
     return {
         "hostname": registry.partition(":")[0],
         "port": registry.partition(":")[2],
@@ -48,10 +48,10 @@ def test_a_registry_that_moved_leaves_nothing_of_the_old_one(node: Node, changed
     assert node.tree() == before
 
 
-def test_a_change_of_registry_that_was_cut_short_is_undone_whole(node: Node) -> None:
+def test_an_interrupted_change_of_the_registry_is_undone(node: Node) -> None:
     before = node.tree()
     node.run("apply")
-    # The state holds the new settings, the node still what the old ones made.
+    # The state holds the new settings, the node still has the files of the old ones.
     node.run("remove", **elsewhere("images.cube.local:5000", "10.77.0.203", "images.cube.local"))
     assert node.tree() == before
 

@@ -7,7 +7,7 @@ from tests.nodes.scripts.node import CA_FILE, Node
 OWNERS = "/etc/rancher/k3s/k3s-registry-nodes"
 
 
-def test_a_renamed_node_keeps_its_trust_when_the_old_name_goes(node: Node) -> None:
+def test_a_renamed_node_keeps_its_trust_when_the_old_name_is_removed(node: Node) -> None:
     node.run("apply", node="old")
     node.run("apply", node="new")
     before = node.read(CA_FILE)
@@ -16,7 +16,7 @@ def test_a_renamed_node_keeps_its_trust_when_the_old_name_goes(node: Node) -> No
     assert node.run("check", node="new").answer == {"drift": []}
 
 
-def test_a_rename_that_is_taken_back_leaves_the_node_as_it_was(node: Node) -> None:
+def test_a_reverted_rename_leaves_the_node_unchanged(node: Node) -> None:
     node.run("apply", node="old")
     before = node.tree()
     node.run("apply", node="new")
@@ -25,7 +25,7 @@ def test_a_rename_that_is_taken_back_leaves_the_node_as_it_was(node: Node) -> No
 
 
 @pytest.mark.parametrize("order", [("old", "new"), ("new", "old")])
-def test_the_last_name_that_goes_takes_everything_back(node: Node, order: tuple[str, str]) -> None:
+def test_removing_the_last_name_removes_everything(node: Node, order: tuple[str, str]) -> None:
     before = node.tree()
     for name in ("old", "new"):
         node.run("apply", node=name)
@@ -34,7 +34,7 @@ def test_the_last_name_that_goes_takes_everything_back(node: Node, order: tuple[
     assert node.tree() == before
 
 
-def test_the_old_name_leaves_what_the_new_one_was_told_alone(node: Node) -> None:
+def test_removing_the_old_name_keeps_the_settings_of_the_new_one(node: Node) -> None:
     node.run("apply", node="old")
     other = {"hostname": "images.local"}
     entries = {
@@ -49,7 +49,7 @@ def test_the_old_name_leaves_what_the_new_one_was_told_alone(node: Node) -> None
     }
 
 
-def test_a_node_that_nobody_named_yet_is_taken_back_too(node: Node) -> None:
+def test_a_node_without_a_list_of_names_can_be_removed(node: Node) -> None:
     before = node.tree()
     node.run("apply")
     (node.root / OWNERS.lstrip("/")).unlink()

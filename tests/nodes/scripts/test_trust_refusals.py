@@ -1,4 +1,4 @@
-"""What trust.sh refuses: one sentence with node, finding, rule and remedy, and a node on which nothing was touched."""
+"""Refusals of trust.sh: one sentence with node, finding, rule and remedy, and a node on which nothing changed."""
 
 from collections.abc import Callable
 
@@ -69,7 +69,12 @@ def test_a_name_that_leads_elsewhere_is_refused(node: Node) -> None:
     assert_refused(node, "192.168.0.202\tregistry registry.cube.local", "these names must lead to 10.77.0.202")
 
 
-def test_a_line_by_hand_with_the_right_address_is_no_reason_to_refuse(node: Node) -> None:
+def test_a_name_that_leads_elsewhere_is_found_in_any_case(node: Node) -> None:
+    node.write("/etc/hosts", "192.168.0.202 nas Registry.CUBE.local\n")
+    assert_refused(node, "192.168.0.202 nas Registry.CUBE.local", "these names must lead to 10.77.0.202")
+
+
+def test_a_users_line_with_the_right_address_is_accepted(node: Node) -> None:
     node.write("/etc/hosts", "10.77.0.202 registry registry.cube.local\n")
     assert node.run("apply").status == 0
 

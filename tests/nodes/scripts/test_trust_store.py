@@ -1,4 +1,4 @@
-"""The system store: Debian's by the machine's own tool, the others by what their tools are known to do."""
+"""The system store: Debian's with the machine's own tool, the others with imitations of their tools."""
 
 import shutil
 from pathlib import Path
@@ -18,7 +18,7 @@ from tests.nodes.scripts.node import Node, dash_only, executable, plain_node, tr
 from tests.nodes.scripts.shells import Shell
 
 
-def test_the_ca_is_in_the_bundle_and_in_the_folder(debian: Node, authority: Authority, openssl: str) -> None:
+def test_the_ca_is_in_the_bundle_and_in_the_directory(debian: Node, authority: Authority, openssl: str) -> None:
     assert debian.run("apply").answer["what"] == ["ca", "store", "hosts", "registries", "hosts.toml", "nodes"]
     assert has(debian.read(BUNDLE), authority)
     assert debian.read(BUNDLE).count(b"BEGIN") == 3
@@ -35,14 +35,14 @@ def test_a_second_apply_does_not_rebuild_the_store(debian: Node) -> None:
     assert rebuilds(debian) == 1
 
 
-def test_remove_gives_back_the_former_store(debian: Node) -> None:
+def test_remove_restores_the_former_store(debian: Node) -> None:
     before = debian.tree()
     debian.run("apply")
     assert debian.run("remove").answer["what"] == ["hosts.toml", "registries", "hosts", "store", "ca", "nodes"]
     assert debian.tree() == before
 
 
-def test_switching_system_trust_off_gives_back_the_former_store(debian: Node) -> None:
+def test_switching_system_trust_off_restores_the_former_store(debian: Node) -> None:
     before = {name: entry for name, entry in debian.tree().items() if name.startswith(("etc/ssl", "usr"))}
     debian.run("apply")
     assert debian.run("apply", system_trust="false").answer["what"] == ["store"]
@@ -64,7 +64,7 @@ def test_a_rotation_in_three_steps_always_trusts_the_right_generations(
     assert debian.tree() == before
 
 
-def test_a_ca_that_fell_out_of_the_bundle_is_found_and_put_back(debian: Node, authority: Authority) -> None:
+def test_a_ca_that_is_missing_from_the_bundle_is_restored(debian: Node, authority: Authority) -> None:
     debian.run("apply")
     bundle = debian.root / BUNDLE[1:]
     bundle.write_text(bundle.read_text().replace(authority.pem, ""))
@@ -73,7 +73,7 @@ def test_a_ca_that_fell_out_of_the_bundle_is_found_and_put_back(debian: Node, au
     assert has(debian.read(BUNDLE), authority)
 
 
-def test_a_lost_link_is_found_and_put_back(debian: Node, authority: Authority, openssl: str) -> None:
+def test_a_lost_link_is_restored(debian: Node, authority: Authority, openssl: str) -> None:
     debian.run("apply")
     (debian.root / f"etc/ssl/certs/{PREFIX}{authority.fingerprint[:8]}.pem").unlink()
     assert debian.run("check").answer == {"drift": ["store"]}
@@ -91,14 +91,14 @@ def test_a_bundle_with_other_line_lengths_still_counts(debian: Node, authority: 
 
 
 @dash_only
-def test_what_a_killed_rebuild_left_does_not_spoil_the_bundle(debian: Node) -> None:
+def test_leftovers_of_a_killed_rebuild_do_not_spoil_the_bundle(debian: Node) -> None:
     shutil.copy(debian.root / BUNDLE[1:], debian.root / f"{BUNDLE[1:]}.new")
     debian.run("apply")
     assert debian.read(BUNDLE).count(b"BEGIN") == 3
 
 
 @pytest.mark.parametrize("step", ["add", "drop"])
-def test_a_kill_before_the_rebuild_is_made_good_by_the_next_run(
+def test_the_next_run_rebuilds_the_store_after_a_kill_before_it(
     debian: Node, authority: Authority, second_authority: Authority, step: str
 ) -> None:
     first, then = ([authority], [authority, second_authority])[:: 1 if step == "add" else -1]
@@ -115,9 +115,7 @@ def test_a_kill_before_the_rebuild_is_made_good_by_the_next_run(
     assert not list((debian.root / "etc/rancher/k3s").glob("*pending"))
 
 
-def test_a_tool_that_was_killed_before_its_links_by_hash_is_made_good(
-    debian: Node, authority: Authority, openssl: str
-) -> None:
+def test_links_by_hash_are_created_after_a_kill_before_them(debian: Node, authority: Authority, openssl: str) -> None:
     tool = debian.root / "usr/sbin/update-ca-certificates"
     good = tool.read_text()
     killed = f"find '{debian.root}/etc/ssl/certs' -name '*.0' -delete\nkill -9 $PPID\n"
@@ -140,7 +138,7 @@ def test_a_rebuild_that_someone_elses_run_spoilt_is_repeated(debian: Node, autho
     assert has(debian.read(BUNDLE), authority)
 
 
-def test_a_tool_that_fails_is_named_with_its_own_words(debian: Node) -> None:
+def test_a_failing_tool_is_named_with_its_message(debian: Node) -> None:
     executable(debian.root / "usr/sbin/update-ca-certificates", "#!/bin/sh\necho 'disk on fire' >&2\nexit 1\n")
     sentence = debian.run("apply").sentence
     assert "after update-ca-certificates (disk on fire)" in sentence
@@ -211,7 +209,7 @@ def test_rebuilds_of_runs_that_overlap_do_not_overlap(debian: Node) -> None:
     assert debian.read(BUNDLE).count(b"BEGIN") == 3
 
 
-def test_a_certificate_that_programs_do_not_find_by_its_link_is_told(debian: Node) -> None:
+def test_a_certificate_without_a_link_that_finds_it_is_reported(debian: Node) -> None:
     tool = debian.root / "usr/sbin/update-ca-certificates"
     executable(tool, tool.read_text().replace("exec ", "") + f"find {debian.root}/etc/ssl/certs -name '*.0' -delete\n")
     assert "found no CA of ours in" in debian.run("apply").sentence
