@@ -18,7 +18,6 @@ RUNNING = (HERE / "lab/tests/running", HERE / "tests/lab")
 GROUPS = {
     "lab": RUNNING,  # one cluster for all, and each test finds it as the committed stack file says
     "faults": (HERE / "tests/faults",),  # machines of their own, and what a fault left would fail the next test
-    "kubernetes-plugin": (HERE / "lab/tests/plugins/kubernetes/api_server",),  # one API server for all
     "engine": (HERE / "lab/tests/engine/test_tiny_program.py",),  # one first `up` for all
 }
 SEARCHES = HERE / "tests/lab/test_secrets.py"

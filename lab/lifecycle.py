@@ -15,6 +15,7 @@ from lab.addons import metallb_manifest
 from lab.api import ANY_AGE, Api, Fresh, delete_node
 from lab.base_tree import ensure_base_tree
 from lab.cluster import ADDON_BINARIES, NODE_BINARIES, Cluster, ensure_images, ensure_layer
+from lab.engine import Engine
 from lab.machines import NSPAWN_RUN, Machine, machines
 from lab.mounts import mounts_below, unmount_below
 from lab.packages import ensure_packages
@@ -166,13 +167,16 @@ def _check_inotify(wanted: list[Machine], shape: Shape) -> None:
 
 def _boot(lab: Lab, wanted: list[Machine], shape: Shape, over: Sequence[Path]) -> None:
     cluster: Cluster | None = None
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    with ThreadPoolExecutor(max_workers=2) as pool:
         # Building the tree mostly waits for downloads, so it runs while tools compile.
         future_tree = pool.submit(ensure_base_tree)
-        # Only `deploy` and `run` need the engine, but the builds of one call overlap.
-        tools = [*NODE_BINARIES, *_addons(shape), *toolchain.PULUMI_SETS]
-        binaries = {} if shape.bare else toolchain.ensure(tools)
+        # Only `deploy` and `run` need engine and plugins, but builds overlap. Whether a plugin must be built shows once
+        # the engine has tried to download it.
+        future_engine = None if shape.bare else pool.submit(lambda: Engine.offline().install_plugins())
+        binaries = {} if shape.bare else toolchain.ensure([*NODE_BINARIES, *_addons(shape)])
         tree = future_tree.result()
+        if future_engine:
+            future_engine.result()
     layers = [tree]
     lab.state.mkdir(parents=True, exist_ok=True)
     lab.state.chmod(0o700)

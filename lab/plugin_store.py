@@ -1,4 +1,8 @@
-"""The provider plugins of a PULUMI_HOME: upstream's where they can be downloaded, otherwise the lab's stand-ins."""
+"""The provider plugins of a PULUMI_HOME: upstream's where they can be had, otherwise the lab's stand-ins.
+
+Upstream's are downloaded. Where that is refused, the one whose code is a Go module is built, and the others have
+stand-ins.
+"""
 
 import contextlib
 import os
@@ -13,12 +17,16 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final, Literal
 
+from lab import toolchain
 from lab.settings import LAB_FOLDER, PROJECT, LabError
 
 Origin = Literal["upstream", "stand-in"]
 
 DISTRIBUTIONS: Final = {"kubernetes": "pulumi_kubernetes", "tls": "pulumi_tls", "command": "pulumi_command"}
 """Each plugin's name and the SDK distribution whose installed version it must match."""
+
+BUILT: Final = {"kubernetes": "pulumi-kubernetes"}
+"""The plugins that can be built, and the set of tools that each is."""
 
 STALL_SECONDS: Final = 15.0
 """How long a download may receive nothing; one that progresses has no time limit."""
@@ -27,6 +35,7 @@ POLL_SECONDS: Final = 0.1
 REFUSAL_SECONDS: Final = 24 * 3600.0
 _LAUNCHER: Final = LAB_FOLDER / "plugins" / "launcher.sh"
 _MARK: Final = "stand-in"
+_BUILT_MARK: Final = "built"
 
 
 @dataclass(frozen=True)
@@ -126,13 +135,20 @@ class PluginStore:
         Args:
             pulumi: the CLI, called at most once a day to download missing plugins.
             environment: the environment of that call.
+
+        Raises:
+            LabError: a plugin could be neither downloaded nor built.
         """
-        missing = [plugin for plugin in self.wanted() if not self._is_upstream(plugin) and not self._link(plugin)]
+        missing = [plugin for plugin in self.wanted() if not self._is_release(plugin) and not self._link(plugin)]
         asked = [plugin for plugin in missing if not self._refused(plugin)]
         if asked:
             self._download(asked, pulumi, environment)
         for plugin in missing:
-            if not self._is_upstream(plugin):
+            if self._is_release(plugin):
+                continue
+            if plugin.name in BUILT:
+                self._build(plugin)
+            else:
                 self._stand_in(plugin)
         return self.origins()
 
@@ -142,19 +158,34 @@ class PluginStore:
     def _origin(self, plugin: Plugin) -> Origin:
         return "stand-in" if self._program(plugin).with_name(_MARK).exists() else "upstream"
 
-    def _is_upstream(self, plugin: Plugin) -> bool:
-        return self._program(plugin).exists() and self._origin(plugin) == "upstream"
+    def _is_release(self, plugin: Plugin) -> bool:
+        """Whether upstream's own build of the wanted version is installed."""
+        return self._program(plugin).exists() and not self._is_marked(self._program(plugin).parent)
+
+    @staticmethod
+    def _is_marked(folder: Path) -> bool:
+        return any((folder / mark).exists() for mark in (_MARK, _BUILT_MARK))
 
     def _link(self, plugin: Plugin) -> bool:
         for home in self.user_homes:
             source = home / "plugins" / plugin.folder
-            if (source / plugin.program).exists() and not (source / _MARK).exists():
+            if (source / plugin.program).exists() and not self._is_marked(source):
                 # The engine ignores linked directories, but the files in a real one may be links.
                 folder = self._cleared(plugin)
                 for file in source.iterdir():
                     (folder / file.name).symlink_to(file.absolute())
                 return True
         return False
+
+    def _build(self, plugin: Plugin) -> None:
+        built = toolchain.ensure([BUILT[plugin.name]])[plugin.program]
+        program = self._program(plugin)
+        if program.with_name(_BUILT_MARK).exists() and program.resolve() == built.resolve():
+            return
+        folder = self._cleared(plugin)
+        (folder / _BUILT_MARK).touch()
+        # It finds the files beside it through the link.
+        program.symlink_to(built)
 
     def _refusal(self, plugin: Plugin) -> Path:
         return self.cache / "refused-plugins" / plugin.folder
@@ -177,7 +208,7 @@ class PluginStore:
                 time.sleep(POLL_SECONDS)
         for download in downloads:
             # A stalled download is not recorded: a connection that broke is no refusal.
-            if not self._is_upstream(download.plugin) and not download.has_stalled:
+            if not self._is_release(download.plugin) and not download.has_stalled:
                 refusal = self._refusal(download.plugin)
                 refusal.parent.mkdir(parents=True, exist_ok=True)
                 refusal.touch()

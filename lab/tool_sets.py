@@ -36,8 +36,8 @@ class ToolSet:
     """Directories below `folder` with our own code."""
     tags: tuple[str, ...] = ()
     link_flags: tuple[str, ...] = ()
-    scripts: Mapping[str, ModuleFile] = field(default_factory=dict)
-    """Executable files that must lie beside the programs."""
+    files: Mapping[str, ModuleFile] = field(default_factory=dict)
+    """Files that must lie beside the programs."""
 
     @property
     def module(self) -> Path:
@@ -47,7 +47,7 @@ class ToolSet:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of all files that the set provides."""
-        return (*self.programs, *self.scripts)
+        return (*self.programs, *self.files)
 
     def arguments(self) -> list[str]:
         """The arguments of `go build`, except the output directory."""
@@ -58,14 +58,14 @@ class ToolSet:
     def digest(self, go_version: str) -> str:
         """Sixteen hex digits that change with the sources, the flags and the compiler."""
         total = hashlib.sha256()
-        for part in (go_version, *self.arguments(), repr(sorted(self.programs.items())), repr(sorted(self.scripts))):
+        for part in (go_version, *self.arguments(), repr(sorted(self.programs.items())), repr(sorted(self.files))):
             total.update(part.encode() + b"\0")
         for path in self._inputs():
             total.update(str(path.relative_to(TOOLS_FOLDER)).encode() + b"\0" + path.read_bytes() + b"\0")
         return total.hexdigest()[:16]
 
     def _inputs(self) -> Iterable[Path]:
-        folders = dict.fromkeys([self.module, *(TOOLS_FOLDER / script.folder for script in self.scripts.values())])
+        folders = dict.fromkeys([self.module, *(TOOLS_FOLDER / file.folder for file in self.files.values())])
         for folder in folders:
             yield folder / "go.mod"
             yield folder / "go.sum"
@@ -78,13 +78,27 @@ class ToolSet:
 SETS: Mapping[str, ToolSet] = {
     tool_set.name: tool_set
     for tool_set in (
+        ToolSet(
+            "pulumi-kubernetes",
+            "pulumi-kubernetes",
+            {"pulumi-resource-kubernetes": "./provider"},
+            sources=("provider",),
+            files={
+                name: ModuleFile(
+                    "pulumi-kubernetes",
+                    "github.com/pulumi/pulumi-kubernetes/provider/v4",
+                    f"cmd/pulumi-resource-kubernetes/{name}",
+                )
+                for name in ("schema.json", "terraform-mapping.json")
+            },
+        ),
         ToolSet("pulumi", "pulumi", {"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"}),
         ToolSet(
             "pulumi-language",
             "pulumi-language",
             {"pulumi-language-python": "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python"},
             # The newest language host that is a Go module is older than the engine; the script has its version.
-            scripts={
+            files={
                 "pulumi-language-python-exec": ModuleFile(
                     "pulumi", "github.com/pulumi/pulumi/sdk/v3", "python/cmd/pulumi-language-python-exec"
                 )

@@ -206,8 +206,8 @@ def _build(tool_set: ToolSet, target: Path, go: Go) -> None:
         go.run(["build", *tool_set.arguments(), "-o", f"{output}/", "--", *packages], tool_set.module)
         for name, package in tool_set.programs.items():
             (output / package.rsplit("/", 1)[-1]).rename(built / name)
-        for name, script in tool_set.scripts.items():
-            _copy_whole(_module_source(script, go), built / name)
+        for name, file in tool_set.files.items():
+            _copy_whole(_module_source(file, go), built / name)
         for program in built.iterdir():
             # Any user of a machine must be able to run it, whatever the umask is here.
             program.chmod(0o755)

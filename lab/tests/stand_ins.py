@@ -1,21 +1,26 @@
-"""An engine with the lab's stand-in plugins, for tests that check that they behave like upstream's."""
+"""An engine with the plugins of a computer that cannot download them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from lab.engine import Engine
-from lab.plugin_store import DISTRIBUTIONS, Plugin, PluginStore
+from lab.plugin_store import Origin, Plugin, PluginStore
+
+WITHOUT_DOWNLOADS: Final[Mapping[str, Origin]] = {"kubernetes": "upstream", "tls": "stand-in", "command": "stand-in"}
+"""The plugins of such a computer."""
 
 
 def engine_with_stand_ins(state: Path) -> Engine:
-    """The real CLI with the stand-ins in `state`, whatever plugins the user of this computer has."""
+    """The real CLI with these plugins in `state`, whatever plugins the user of this computer has."""
     made = replace(Engine.at(state), cache=state / "cache")
     store = PluginStore(made.home, made.venv, made.cache, [])
     # The engine's default store would also search the user's own Pulumi home.
     made.__dict__["_store"] = store
     for plugin in store.wanted():
         refuse(made.cache, plugin)
-    assert made.install_plugins() == dict.fromkeys(DISTRIBUTIONS, "stand-in")
+    assert made.install_plugins() == WITHOUT_DOWNLOADS
     return made
 
 

@@ -54,7 +54,7 @@ def module(go: Go, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     script = ModuleFile(".", "lab.test/other", "run.sh")
     sets = {
         "hello": ToolSet("hello", ".", {"hello": "./hello"}, sources=("hello",)),
-        "scripted": ToolSet("scripted", ".", {"again": "./hello"}, sources=("hello",), scripts={"run": script}),
+        "scripted": ToolSet("scripted", ".", {"again": "./hello"}, sources=("hello",), files={"run": script}),
     }
     monkeypatch.setattr(tool_sets, "SETS", sets)
     monkeypatch.setattr(tool_sets, "TOOLS_FOLDER", folder)

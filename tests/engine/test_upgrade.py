@@ -1,8 +1,9 @@
 """A stack that a former version deployed, previewed by the present program: an upgrade visits nodes at most.
 
 `former/state.json` is what commit 3c321c8 left behind on a lab, as `pulumi stack export` shows it without source
-positions, and `former/Pulumi.dev.yaml` is the stack file of that deployment. Every secret in the state belongs to a lab
-that no longer exists, and is encrypted under the published passphrase of all labs.
+positions, and `former/Pulumi.dev.yaml` is the stack file of that deployment. That lab had another Kubernetes plugin, so
+the field `__inputs`, which upstream's keeps in the state, was added. Every secret in the state belongs to a lab that no
+longer exists, and is encrypted under the published passphrase of all labs.
 """
 
 import json

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.engine import Engine
-from lab.plugin_store import DISTRIBUTIONS
+from lab.tests.stand_ins import WITHOUT_DOWNLOADS
 
 pytestmark = pytest.mark.engine
 
@@ -38,11 +38,11 @@ def test_the_virtual_environment_comes_first_on_the_path(engine: Engine) -> None
 
 
 def test_with_stand_ins_nothing_is_downloaded(engine: Engine) -> None:
-    assert engine.plugins() == dict.fromkeys(DISTRIBUTIONS, "stand-in")
+    assert engine.plugins() == WITHOUT_DOWNLOADS
     assert engine.environment()["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
 
 
-def test_the_engine_lists_the_stand_ins_as_its_plugins(engine: Engine, tmp_path: Path) -> None:
+def test_the_engine_lists_them_as_its_plugins(engine: Engine, tmp_path: Path) -> None:
     listed = engine.run(["plugin", "ls"], tmp_path, capture=True).stdout
     for plugin in engine._store.wanted():
         assert f"{plugin.name}" in listed
@@ -73,8 +73,8 @@ def test_the_engine_runs_in_a_network_namespace(engine: Engine, tmp_path: Path) 
             holder.terminate()
 
 
-@pytest.mark.parametrize("name", sorted(DISTRIBUTIONS))
-def test_a_plugin_lives_as_long_as_the_engine_that_started_it(engine: Engine, name: str) -> None:
+@pytest.mark.parametrize("name", [name for name, origin in WITHOUT_DOWNLOADS.items() if origin == "stand-in"])
+def test_a_stand_in_lives_as_long_as_the_engine_that_started_it(engine: Engine, name: str) -> None:
     plugin = next(plugin for plugin in engine._store.wanted() if plugin.name == name)
     program = engine.home / "plugins" / plugin.folder / plugin.program
     script = '"$1" 127.0.0.1:1 & echo "pid $!"; wait'

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import plugin_store
+from lab import plugin_store, toolchain
 from lab.plugin_store import DISTRIBUTIONS, REFUSAL_SECONDS, Origin, Plugin, PluginStore
 from lab.settings import PROJECT, LabError
+from lab.tests.stand_ins import WITHOUT_DOWNLOADS
 
-STAND_INS = dict.fromkeys(DISTRIBUTIONS, "stand-in")
 REFUSING = """#!/bin/sh
 echo "$@" >>"$CALLS"
 exit 1
@@ -19,6 +19,16 @@ folder=$PULUMI_HOME/plugins/resource-$4-$5
 mkdir -p "$folder"
 : >"$folder/pulumi-resource-$4"
 """
+
+
+@pytest.fixture(autouse=True)
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the toolchain builds; a real build takes minutes."""
+    program = tmp_path / "tools/pulumi-resource-kubernetes"
+    program.parent.mkdir()
+    program.write_text("built")
+    monkeypatch.setattr(toolchain, "ensure", lambda names: {program.name: program} if names else {})
+    return program
 
 
 def new_store(folder: Path) -> PluginStore:
@@ -40,19 +50,46 @@ def program(home: Path, plugin: Plugin) -> Path:
     return home / "plugins" / plugin.folder / plugin.program
 
 
-def test_where_downloads_are_refused_stand_ins_are_used(tmp_path: Path) -> None:
-    assert install(new_store(tmp_path), tmp_path) == (STAND_INS, 3)
+def test_where_downloads_are_refused_one_plugin_is_built_and_the_others_have_stand_ins(
+    tmp_path: Path, built: Path
+) -> None:
+    store = new_store(tmp_path)
+    assert install(store, tmp_path) == (WITHOUT_DOWNLOADS, 3)
+    kubernetes = next(plugin for plugin in store.wanted() if plugin.name == "kubernetes")
+    assert program(store.home, kubernetes).resolve() == built
+
+
+def test_another_build_takes_the_place_of_the_former(tmp_path: Path, built: Path) -> None:
+    store = new_store(tmp_path)
+    install(store, tmp_path)
+    newer = built.rename(built.with_name("newer"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(toolchain, "ensure", lambda _: {built.name: newer})
+        assert install(store, tmp_path) == (WITHOUT_DOWNLOADS, 0)
+    kubernetes = next(plugin for plugin in store.wanted() if plugin.name == "kubernetes")
+    assert program(store.home, kubernetes).resolve() == newer
+
+
+def test_a_release_is_preferred_to_a_build(tmp_path: Path) -> None:
+    store = new_store(tmp_path)
+    install(store, tmp_path)
+    kubernetes = next(plugin for plugin in store.wanted() if plugin.name == "kubernetes")
+    source = program(tmp_path / "user", kubernetes)
+    source.parent.mkdir(parents=True)
+    source.write_text("release")
+    install(store, tmp_path)
+    assert program(store.home, kubernetes).read_text() == "release"
 
 
 def test_a_refusal_is_remembered_for_a_day_for_every_lab(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     install(store, tmp_path)
     other = PluginStore(tmp_path / "other-home", store.venv, store.cache, [])
-    assert install(other, tmp_path) == (STAND_INS, 0)
+    assert install(other, tmp_path) == (WITHOUT_DOWNLOADS, 0)
     yesterday = time.time() - REFUSAL_SECONDS - 1
     for file in (store.cache / "refused-plugins").iterdir():
         os.utime(file, (yesterday, yesterday))
-    assert install(store, tmp_path) == (STAND_INS, 3)
+    assert install(store, tmp_path) == (WITHOUT_DOWNLOADS, 3)
 
 
 def test_a_download_is_used_and_not_asked_for_again(tmp_path: Path) -> None:
@@ -68,13 +105,13 @@ def test_a_plugin_of_the_user_is_linked_and_nothing_is_asked_or_written(tmp_path
     source = program(tmp_path / "user", theirs)
     source.parent.mkdir(parents=True)
     source.write_text("upstream")
-    assert install(store, tmp_path) == ({**STAND_INS, "tls": "upstream"}, 2)
+    assert install(store, tmp_path) == ({**WITHOUT_DOWNLOADS, "tls": "upstream"}, 2)
     assert program(store.home, theirs).read_text() == "upstream"
     assert not program(store.home, theirs).parent.is_symlink()  # the engine overlooks linked folders
     assert [path.name for path in source.parent.iterdir()] == [theirs.program]
 
 
-def test_upstream_takes_the_place_of_a_stand_in_once_the_user_has_it(tmp_path: Path) -> None:
+def test_a_release_takes_the_place_of_a_stand_in_once_the_user_has_it(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     install(store, tmp_path)
     for plugin in store.wanted():
@@ -105,6 +142,8 @@ def test_another_virtual_environment_gets_launchers_of_its_own(tmp_path: Path) -
     moved.symlink_to(PROJECT / ".venv")
     install(PluginStore(store.home, moved, store.cache, []), tmp_path)
     for plugin in store.wanted():
+        if store.origins()[plugin.name] == "upstream":
+            continue
         mark = program(store.home, plugin).with_name("stand-in").read_text()
         assert "it'\"'\"'s moved/bin/python" in mark
 
@@ -132,14 +171,14 @@ def test_a_slow_download_may_go_on_as_long_as_it_grows(tmp_path: Path) -> None:
 def test_a_download_that_breaks_off_is_asked_for_again_next_time(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     breaking = REFUSING.replace("exit 1", "echo part >$TMPDIR/download; exec sleep 60")
-    assert install(store, tmp_path, breaking) == (STAND_INS, 3)
-    assert install(store, tmp_path, breaking) == (STAND_INS, 3)
+    assert install(store, tmp_path, breaking) == (WITHOUT_DOWNLOADS, 3)
+    assert install(store, tmp_path, breaking) == (WITHOUT_DOWNLOADS, 3)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_download_that_never_begins_counts_as_refused(tmp_path: Path) -> None:
     store = new_store(tmp_path)
     silent = REFUSING.replace("exit 1", "exec sleep 60")
-    assert install(store, tmp_path, silent) == (STAND_INS, 3)
-    assert install(store, tmp_path, silent) == (STAND_INS, 0)
+    assert install(store, tmp_path, silent) == (WITHOUT_DOWNLOADS, 3)
+    assert install(store, tmp_path, silent) == (WITHOUT_DOWNLOADS, 0)
     assert [path.name for path in store.home.iterdir()] == ["plugins"]
