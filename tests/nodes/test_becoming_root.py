@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from components.config.model import Node
+from components.config.nodes import Node
 from components.nodes.script import NO_SUDO, command
 from components.nodes.unreachable import explain
 from tests.nodes.scripts.node import executable
