@@ -102,7 +102,7 @@ def test_wget_of_busybox_is_not_used_as_a_client(bare: Bench, tmp_path: Path) ->
     (tmp_path / "clients/wget").symlink_to(busybox)
     bare.node.extra_path.append(tmp_path / "clients")
     bare.serve()
-    assert "the pull failed" in bare.run(wait_seconds="2").sentence
+    assert "the registry must accept and serve the probe image" in bare.run(wait_seconds="2").sentence
     assert not [request for request in bare.store.requests if request.startswith("P")]
 
 
