@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the guide's ansible in .venv-bench, beside the project's own environment, unless the requirements are unchanged.
+# Installs the guide's ansible in .venv-bench, beside the project's own environment, unless nothing has changed.
 set -eu
 cd "$(dirname "$0")/.."
 wanted=$({ cat bench/requirements.txt bench/setup.sh && pwd -P; } | sha256sum | cut -d ' ' -f 1)

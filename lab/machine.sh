@@ -1,8 +1,8 @@
 #!/bin/sh
 # Runs one machine until it powers itself off, and boots it again when it reboots.
 #   machine.sh CGROUP... -- NSPAWN_ARGUMENT...
-# CGROUP is the machine's cgroup in one hierarchy, with the children `supervisor` (for this script) and `system` (for the
-# machine): on cgroup v2 a cgroup with processes cannot hand controllers to its children.
+# CGROUP is the machine's cgroup in one hierarchy, with the children `supervisor` (for this script) and `system` (for
+# the machine): on cgroup v2 a cgroup with processes cannot hand controllers to its children.
 set -eu
 cgroups=
 while [ "$1" != -- ]; do
