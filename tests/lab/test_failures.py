@@ -68,7 +68,7 @@ def test_a_wrong_host_key_is_refused_and_the_node_named(deployed: Deployed) -> N
 def test_a_registries_yaml_that_cannot_be_merged_is_refused_and_left_as_it_is(deployed: Deployed) -> None:
     machine = deployed.program.machines["cube02"]
     deployed.program.up(config=deployed.program.configuration(lambda keys: keys["nodes"].pop("cube02")))
-    machine.write("/etc/rancher/k3s/registries.yaml", "mirrors: {}\n")
+    machine.write("/etc/rancher/k3s/registries.yaml", "mirrors: {hub.example: {}}\n")
     try:
         result = deployed.program.up(expect=None)
     finally:
@@ -77,4 +77,4 @@ def test_a_registries_yaml_that_cannot_be_merged_is_refused_and_left_as_it_is(de
     assert result.status != 0
     assert "node cube02: found flow style" in result.text
     assert "in line 1 of /etc/rancher/k3s/registries.yaml" in result.text
-    assert left == "mirrors: {}\n"
+    assert left == "mirrors: {hub.example: {}}\n"

@@ -1,5 +1,9 @@
-# The Services that have our address. Lines: namespace/name and the requested address, the given addresses, the ports.
-# A load balancer that was asked for one gives it to one Service; any other may share it between different ports.
+# address_owners.awk: the Services that have our address.
+#
+# Usage: awk -F , -v own=NAMESPACE/NAME -v address=ADDRESS -v port=PORT -f address_owners.awk FILE
+#
+# A line of FILE holds a Service's namespace/name and requested address, its given addresses, and its ports. A load
+# balancer that was asked for one gives it to one Service; any other may share it between different ports.
 
 {
 	split($1, head, " ")
@@ -16,5 +20,7 @@ index(" " $2 " ", " " address " ") {
 }
 
 END {
-	print substr(requested == "" ? same_port : all, 2)
+	owners = requested == "" ? same_port : all
+	sub(/^ /, "", owners)
+	print owners
 }

@@ -31,14 +31,20 @@ find_service() {
 		*) continue ;;
 		esac
 		# An earlier installation may have left its unit behind.
-		if [ "$unit" ] && ! systemctl is-active --quiet "$name" && ! rc-service "$name" status; then continue; fi
+		if [ "$unit" ] && ! is_active "$name"; then continue; fi
 		unit=$name kind=$kind_here told=$words
 	done
 }
 
+# is_active SERVICE: it runs, as far as systemd or OpenRC can say.
+is_active() {
+	systemctl is-active --quiet "$1" 2>/dev/null || rc-service "$1" status 2>/dev/null
+}
+
 # list_services: systemd's with their suffix, OpenRC's without.
 list_services() {
-	systemctl list-unit-files --no-legend --no-pager 'k3s*.service' | sed -n 's/^\(k3s[^ ]*\.service\) .*/\1/p'
+	systemctl list-unit-files --no-legend --no-pager 'k3s*.service' 2>/dev/null |
+		sed -n 's/^\(k3s[^ ]*\.service\) .*/\1/p'
 	for directory in $unit_directories; do
 		for file in "$root$directory"/k3s*.service; do
 			if [ -f "$file" ]; then echo "${file##*/}"; fi
@@ -59,7 +65,7 @@ print_service() {
 		return 0
 	fi
 	# systemd itself knows every directory; it may not be what runs here.
-	if systemctl cat --no-pager "$service" | grep .; then return 0; fi
+	if systemctl cat --no-pager "$service" 2>/dev/null | grep .; then return 0; fi
 	for directory in $unit_directories; do
 		if [ ! -e "$root$directory/$service" ]; then continue; fi
 		print_file "$root$directory/$service"

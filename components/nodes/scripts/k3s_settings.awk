@@ -26,24 +26,24 @@ base == "" && /^[ \t]*[{[]/ {
 
 {
 	match($0, /^ */)
-	depth = RLENGTH
-	if (base == "") base = depth
-	if (depth > base || /^ *(-([ \t]|$)|[]}])/) {
+	column = RLENGTH
+	if (base == "") base = column
+	if (column > base || /^ *(-([ \t]|$)|[]}])/) {
 		# The value of the key above it: a single one may be on a line of its own.
 		if (pending != "" && !/^ *-([ \t]|$)/) print_setting(pending, $0)
 		pending = ""
 		next
 	}
-	if (depth < base || !match($0, /^ *("[^"]*"|\047[^\047]*\047|[^] "\047:#{}[,&*!|>%@`-][^:]*)[ \t]*:([ \t]|$)/)) {
+	if (column < base || !match($0, /^ *("[^"]*"|\047[^\047]*\047|[^] "\047:#{}[,&*!|>%@`-][^:]*)[ \t]*:([ \t]|$)/)) {
 		print "?"
 		next
 	}
-	value = substr($0, RLENGTH + 1)
-	key = substr($0, 1, RLENGTH)
-	sub(/[ \t]*:[ \t]?$/, "", key)
-	key = scalar(key)
-	pending = value ~ /^[ \t]*(#.*)?$/ ? key : ""
-	if (pending == "") print_setting(key, value)
+	rest = substr($0, RLENGTH + 1)
+	name = substr($0, 1, RLENGTH)
+	sub(/[ \t]*:[ \t]?$/, "", name)
+	name = scalar(name)
+	pending = rest ~ /^[ \t]*(#.*)?$/ ? name : ""
+	if (pending == "") print_setting(name, rest)
 }
 
 END { if (flow != "") read_flow(flow) }

@@ -28,12 +28,15 @@ shell && is_open(line) {
 	line = ""
 }
 
+# An array, even where no variable is set.
+BEGIN { split("", env) }
+
 END {
-	for (i = 1; i <= environment_files; i++) read_environment_file(environment_file[i])
+	for (at = 1; at <= environment_files; at++) read_environment_file(environment_file[at])
 	if (shell) command[commands = 1] = env["command"] " " env["command_args"]
 	# The last one that starts K3s.
-	for (i = commands; i > 0 && !found; i--) {
-		split_words(expand(command[i]))
+	for (at = commands; at > 0 && !found; at--) {
+		split_words(expand(command[at]))
 		found = find_arguments()
 	}
 	print_words(found ? found : 1)

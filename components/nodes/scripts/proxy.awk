@@ -1,8 +1,12 @@
-# The proxy that a Go program with this environment asks for https://name:port, without its password; nothing where it
-# asks for no proxy. Addresses and CIDRs in NO_PROXY cover no name, whatever that resolves to.
+# proxy.awk: the proxy that a Go program asks for https://HOST:PORT.
+#
+# Usage: awk -v host=HOST -v port=PORT -f proxy.awk FILE
+#
+# FILE holds the program's environment, a variable per line. Prints the proxy without its password, and nothing where
+# the program asks for none. Addresses and CIDRs in NO_PROXY cover no name, whatever that resolves to.
 
-function value(name) {
-	return env[name] != "" ? env[name] : env[tolower(name)]
+function value(variable) {
+	return env[variable] != "" ? env[variable] : env[tolower(variable)]
 }
 
 {

@@ -151,7 +151,7 @@ def test_every_awk_reads_a_service_alike(lines: list[str]) -> None:
         (
             Program(("k3s_words.awk",)),
             "ExecStart=/usr/local/bin/k3s server \\\n '--data-dir=/mnt/big disk' -d x\n",
-            "server\n/usr/local/bin/k3s\nserver\n--data-dir\n/mnt/big disk\n--d\nx\n",
+            "server\nserver\n--data-dir\n/mnt/big disk\n--d\nx\n",
         ),
         (
             Program(("config_path.awk",)),
