@@ -59,7 +59,7 @@ explain_network() {
 
 # explain_address: where the load balancer gave the registry's Service another address, or none.
 explain_address() {
-	given=$(kubectl_as "$data/agent/kubelet.kubeconfig" get service -n "${service%/*}" "${service#*/}" \
+	given=$(ask_as_node get service -n "${service%/*}" "${service#*/}" \
 		-o 'jsonpath={.status.loadBalancer.ingress[*].ip}') || return 0
 	case " $given " in
 	*" $address "*) ;;
@@ -79,7 +79,7 @@ explain_address() {
 # explain_owners: where another Service has the address.
 explain_owners() {
 	fields='{.metadata.namespace}/{.metadata.name} {.spec.loadBalancerIP}, {.status.loadBalancer.ingress[*].ip}'
-	owners=$(kubectl_as "$data/agent/kubelet.kubeconfig" get services -A \
+	owners=$(ask_as_node get services -A \
 		-o "jsonpath={range .items[*]}$fields, {.spec.ports[*].port}{\"\n\"}{end}" |
 		awk -F , -v own="$service" -v address="$address" -v port="$port" "$address_owners_awk")
 	if [ "$owners" ]; then

@@ -17,6 +17,11 @@ follow_running_k3s() {
 	if [ "$other_registries" = "${value:-/etc/rancher/k3s/registries.yaml}" ]; then other_registries=''; fi
 }
 
+# print_node_name: this node's name in the cluster, which K3s writes in lower case and may lengthen.
+print_node_name() {
+	ask_as_node auth whoami -o 'jsonpath={.status.userInfo.username}' | sed -n 's/^system:node:\([a-z0-9.-]*\)$/\1/p'
+}
+
 # print_running_words: the words with which the running K3s was started, those of its configuration among them, as it
 # notes them on its node; one word per line, as in k3s_words.awk.
 print_running_words() {

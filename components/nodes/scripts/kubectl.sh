@@ -8,3 +8,8 @@ kubectl_as() {
 	shift
 	K3S_DATA_DIR=$root$data timeout 10 k3s kubectl --kubeconfig "$root$kubeconfig" --cache-dir "$work/kubectl" "$@"
 }
+
+# ask_as_node ARGUMENT...: asks by the kubelet's credentials, and not for long.
+ask_as_node() {
+	kubectl_as "$data/agent/kubelet.kubeconfig" --request-timeout 5s "$@"
+}

@@ -17,7 +17,7 @@ prepare() {
 	printf %s "$authorities" >"$work/ca"
 	: >"$work/reply"
 	: >"$work/pull"
-	find_k3s
+	find_data
 	# Otherwise crictl looks below the default data-dir, and unpacks K3s's programs there.
 	export CRI_CONFIG_FILE="$root$data/agent/etc/crictl.yaml" K3S_DATA_DIR="$root$data"
 	if [ ! -e "$CRI_CONFIG_FILE" ]; then unset CRI_CONFIG_FILE; fi
@@ -40,7 +40,7 @@ has_time() {
 # check_node_name: as itself a node may read its own entry alone, so that a name which it does not bear is refused. An
 # API server that does not answer says nothing about names.
 check_node_name() {
-	if kubectl_as "$data/agent/kubelet.kubeconfig" get node "$node" -o name 2>"$work/known"; then return 0; fi
+	if ask_as_node get node "$node" -o name 2>"$work/known"; then return 0; fi
 	case $(cat "$work/known") in
 	*Forbidden*system:node:*)
 		known=$(sed -n 's/.*system:node:\([A-Za-z0-9.-]*\).*/\1/p' "$work/known" | tail -n1)

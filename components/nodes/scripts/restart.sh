@@ -153,7 +153,7 @@ is_ready() {
 	running_name=$(print_node_name)
 	node_name=${running_name:-$node_name}
 	heartbeats='{.items[*].status.conditions[?(@.type=="Ready")].lastHeartbeatTime} {.items[*].spec.renewTime}'
-	report=$(kubectl_as "$data/agent/kubelet.kubeconfig" --request-timeout 5s get -n kube-node-lease \
+	report=$(ask_as_node get -n kube-node-lease \
 		"node/$node_name" "lease/$node_name" \
 		-o "jsonpath={.items[*].status.conditions[?(@.type==\"Ready\")].status} $heartbeats") || return 1
 	since=$(date -u -r "$root$config_toml" +%Y-%m-%dT%H:%M:%SZ)

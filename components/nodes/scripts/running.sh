@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # joined with the other parts
-# The K3s that runs here, asked itself: what it says comes before what its files say.
+# The K3s that runs here: what it says comes before what its files say.
 
 require_k3s() {
 	if ! command -v k3s; then
@@ -14,14 +14,4 @@ find_running_data() {
 	running_data=$(cat "$root"/proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' |
 		sed -n '/containerd$/{n;/^-c$/{n;s|^\(/.*\)/agent/etc/containerd/config\.toml$|\1|p;};}' | sort -u)
 	if [ ! -e "$root$running_data/agent/etc/containerd/config.toml" ]; then running_data=''; fi
-}
-
-# ask_as_node ARGUMENT...: asks the API server by the kubelet's credentials, and not for long.
-ask_as_node() {
-	kubectl_as "$data/agent/kubelet.kubeconfig" --request-timeout 5s "$@"
-}
-
-# print_node_name: this node's name in the cluster, which K3s writes in lower case and may lengthen.
-print_node_name() {
-	ask_as_node auth whoami -o 'jsonpath={.status.userInfo.username}' | sed -n 's/^system:node:\([a-z0-9.-]*\)$/\1/p'
 }

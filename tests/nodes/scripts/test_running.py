@@ -160,6 +160,7 @@ def test_the_proof_follows_the_data_dir_of_a_k3s_that_does_not_run(curl_bench: B
     node = curl_bench.node
     curl_bench.serve()
     moved(node)
+    node.write(f"{ELSEWHERE}/agent/etc/crictl.yaml", "")
     systemd(node, flags=flags)
     if not flags:
         node.write("/etc/rancher/k3s/config.yaml", f'{{"data-dir": "{ELSEWHERE}"}}')
