@@ -11,7 +11,8 @@ from components.config.model import StackConfig
 from components.config.parse import parse
 from components.nodes.script import TRUST, command, render
 from components.nodes.trust import settings
-from lab.machines import PI, Machine
+from lab.disks import PI
+from lab.machines import Machine
 from lab.pki import host_key_line
 from lab.tests.waiting import wait_until
 from tests.authority import Authority, new_authority
