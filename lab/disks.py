@@ -3,10 +3,11 @@
 import hashlib
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.kinds import Kind
 from lab.mounts import mounts_below
 from lab.pki import host_key_line, host_key_pem
 from lab.settings import Lab, LabError, MachineName
@@ -35,6 +36,11 @@ class Disk:
         return self.place.name
 
     @property
+    def kind(self) -> Kind:
+        """The properties in which it differs from other machines."""
+        return self.place.kind
+
+    @property
     def folder(self) -> Path:
         """The directory with all files of the machine."""
         return self.lab.machines_folder / self.name
@@ -47,7 +53,8 @@ class Disk:
     @property
     def data_folders(self) -> dict[Path, str]:
         """The host's directories that are mounted on the machine, each with its mount point there."""
-        return {self.folder / "data" / name: target for name, target in DATA_FOLDERS.items()}
+        targets = {**DATA_FOLDERS, **({"disk": self.kind.disk} if self.kind.disk else {})}
+        return {self.folder / "data" / name: target for name, target in targets.items()}
 
     def path(self, inside: str) -> Path:
         """The host's path of the file that is `inside` on the machine, whether it runs or not."""
@@ -86,6 +93,8 @@ class Disk:
         self.write("/etc/ssh/ssh_host_ed25519_key.pub", f"{host_key_line(self.place)} {self.name}\n")
         self.write("/etc/machine-id", hashlib.sha256(f"{self.lab.name} {self.name}".encode()).hexdigest()[:32] + "\n")
         if not (self.folder / "upper/etc/hostname").exists():
+            if not self.kind.has_sudo:
+                self._purge_sudo()
             self.write("/etc/hosts", f"127.0.0.1\tlocalhost\n127.0.1.1\t{self.name}\n")
             # Last, since it says that the others are done.
             self.write("/etc/hostname", f"{self.name}\n")
@@ -95,8 +104,15 @@ class Disk:
         self.write("/root/.ssh/authorized_keys", public_key, mode=0o600)
         self.write("/home/pi/.ssh/authorized_keys", public_key, mode=0o600, owner=PI)
 
-    def _run(self, command: Sequence[str], failure: str) -> None:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    def _purge_sudo(self) -> None:
+        """Remove sudo by the package manager, so that nothing of it stays; repeating it is harmless."""
+        self.path("/etc/sudoers.d/pi").unlink(missing_ok=True)
+        # Otherwise the package refuses to go where root has no password.
+        settings = {"PATH": SYSTEM_PATH, "DEBIAN_FRONTEND": "noninteractive", "SUDO_FORCE_REMOVE": "yes"}
+        self._run(["chroot", str(self.root), "dpkg", "--purge", "sudo"], "sudo cannot be removed", settings)
+
+    def _run(self, command: Sequence[str], failure: str, environment: Mapping[str, str] | None = None) -> None:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if done.returncode:
             message = f"{self.name}: {failure}: {done.stderr.strip()}"
             raise LabError(message)
