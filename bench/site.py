@@ -11,12 +11,13 @@ from typing import IO, Any
 from bench import machine_layers
 from bench.node_stack import Address
 from lab import lifecycle
+from lab.kinds import DEFAULT_DATA_DIR
 from lab.machines import Machine, machines
 from lab.pki import host_key_line
 from lab.settings import Lab, LabError
 
-CONFIG_TOML = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"
-CERTS = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d"
+CONTAINERD = f"{DEFAULT_DATA_DIR}/agent/etc/containerd"
+"""No K3s runs on these machines and none says where its data is."""
 NANOSECONDS, MICROSECONDS = 1e9, 1e6
 
 
@@ -34,7 +35,10 @@ class Site:
         """
         lifecycle.up(self.lab, count=count, bare=True, over=machine_layers.ensure(python=python))
         for machine in self.machines(count):
-            machine.write(CONFIG_TOML, f'[plugins."io.containerd.cri.v1.images".registry]\nconfig_path = "{CERTS}"\n')
+            machine.write(
+                f"{CONTAINERD}/config.toml",
+                f'[plugins."io.containerd.cri.v1.images".registry]\nconfig_path = "{CONTAINERD}/certs.d"\n',
+            )
         lines = [f"{m.place.address} {host_key_line(m.place)}\n" for m in self.machines(count)]
         self.known_hosts.write_text("".join(lines))
 

@@ -20,7 +20,6 @@ from lab.pki import API_URL, ClusterPki
 from lab.settings import CLUSTER_DNS, LAB_FOLDER, POD_NETWORK, SERVICE_NETWORK, Lab, cache_root
 
 FILES = LAB_FOLDER / "cluster_files"
-DATA = "/var/lib/rancher/k3s"
 NODE_LABEL = "node-type=worker"
 NODE_BINARIES = ("k3s", "containerd", "containerd-shim-runc-v2", "ctr")
 ADDON_BINARIES = ("registry", "metallb-controller", "metallb-speaker", "coredns", "local-path-provisioner")
@@ -100,9 +99,16 @@ def node_config(machine: Machine) -> str:
         "cluster-cidr": POD_NETWORK,
         "service-cidr": SERVICE_NETWORK,
         "cluster-dns": CLUSTER_DNS,
-        "data-dir": DATA,
     }
     return yaml.safe_dump(settings, sort_keys=False)
+
+
+def unit(machine: Machine) -> tuple[str, str]:
+    """The name and the text of the machine's unit, with its flags where K3s's installer puts them."""
+    name, role = ("k3s", "server") if machine.place.is_server else ("k3s-agent", "agent")
+    text = (FILES / f"etc/systemd/system/{name}.service").read_text()
+    line = f"    {role} \\\n"
+    return name, text.replace(line, line + "".join(f"\t'{flag}' \\\n" for flag in machine.kind.k3s_flags))
 
 
 def pod_network(machine: Machine) -> str:
@@ -146,7 +152,7 @@ class Cluster:
             return
         pki = ClusterPki.load(self.lab.state / "pki")
         machine.write("/etc/rancher/k3s/config.yaml", node_config(machine), mode=0o600)
-        agent = f"{DATA}/agent"
+        agent = f"{machine.kind.data_dir}/agent"
         machine.write(f"{agent}/server-ca.crt", pki.server_ca.certificate)
         machine.write(f"{agent}/client-ca.crt", pki.client_ca.certificate)
         kubelet = pki.kubeconfig(f"system:node:{machine.name}", ["system:nodes"])
@@ -159,25 +165,26 @@ class Cluster:
         folder.mkdir(parents=True, exist_ok=True)
         for archive in self.images.everywhere + (self.images.server if machine.place.is_server else ()):
             _place(archive, folder / archive.name)
-        unit = "k3s" if machine.place.is_server else "k3s-agent"
+        name, text = unit(machine)
+        machine.write(f"/etc/systemd/system/{name}.service", text)
         wants = machine.path("/etc/systemd/system/multi-user.target.wants")
         wants.mkdir(parents=True, exist_ok=True)
-        link = wants / f"{unit}.service"
+        link = wants / f"{name}.service"
         if not os.path.lexists(link):
-            link.symlink_to(f"/etc/systemd/system/{unit}.service")
+            link.symlink_to(f"/etc/systemd/system/{name}.service")
         # K3s installs only the unit of the machine's own role.
-        other = "k3s-agent" if machine.place.is_server else "k3s"
+        other = "k3s-agent" if name == "k3s" else "k3s"
         machine.path(f"/etc/systemd/system/{other}.service").unlink(missing_ok=True)
         done.touch()
 
     def _equip_server(self, machine: Machine, pki: ClusterPki) -> None:
+        server = f"{machine.kind.data_dir}/server"
         for name, content in pki.server_files().items():
-            machine.write(f"{DATA}/server/tls/{name}", content, mode=0o600)
-        cred = f"{DATA}/server/cred"
+            machine.write(f"{server}/tls/{name}", content, mode=0o600)
         users = {"controller": "system:kube-controller-manager", "scheduler": "system:kube-scheduler"}
-        machine.write(f"{cred}/admin.kubeconfig", pki.admin(server=NODE_LOOPBACK), mode=0o600)
+        machine.write(f"{server}/cred/admin.kubeconfig", pki.admin(server=NODE_LOOPBACK), mode=0o600)
         for name, user in users.items():
-            machine.write(f"{cred}/{name}.kubeconfig", pki.kubeconfig(user, server=NODE_LOOPBACK), mode=0o600)
+            machine.write(f"{server}/cred/{name}.kubeconfig", pki.kubeconfig(user, server=NODE_LOOPBACK), mode=0o600)
         machine.write("/etc/rancher/k3s/k3s.yaml", pki.admin(server=NODE_LOOPBACK), mode=0o600)
         for name, text in server_manifests(self.metallb, coredns=self.coredns).items():
-            machine.write(f"{DATA}/server/manifests/{name}", text, mode=0o600)
+            machine.write(f"{server}/manifests/{name}", text, mode=0o600)

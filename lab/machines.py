@@ -1,7 +1,6 @@
-"""One machine of the lab: systemd-nspawn boots a whole Debian in an overlay over the shared base tree."""
+"""One running machine of the lab: systemd-nspawn boots a whole Debian from the machine's disk."""
 
 import contextlib
-import hashlib
 import os
 import shutil
 import signal
@@ -13,17 +12,10 @@ from pathlib import Path
 
 from lab import network
 from lab.cgroups import Group
-from lab.mounts import mounts_below, unmount_below
-from lab.pki import host_key_line, host_key_pem
+from lab.disks import SYSTEM_PATH, Disk
+from lab.mounts import unmount_below
 from lab.settings import LAB_FOLDER, Lab, LabError, MachineName
 
-# containerd's snapshots are overlays, and the kubelet measures volumes per file system: both need a real one.
-DATA_FOLDERS = {
-    "rancher": "/var/lib/rancher",
-    "kubelet": "/var/lib/kubelet",
-    "local-path": "/opt/local-path-provisioner",
-}
-PI = 1000
 LEAVES = ("supervisor", "system")
 BOOT_SECONDS = 30.0
 STOP_SECONDS = 40.0
@@ -38,26 +30,8 @@ def _status(pid: int) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Disk):
     """A machine, identified by lab and place. The object stores no state: every answer is read from the system."""
-
-    lab: Lab
-    place: MachineName
-
-    @property
-    def name(self) -> str:
-        """The machine's name."""
-        return self.place.name
-
-    @property
-    def folder(self) -> Path:
-        """The directory with all files of the machine."""
-        return self.lab.machines_folder / self.name
-
-    @property
-    def root(self) -> Path:
-        """The host's mount point of its root file system."""
-        return self.folder / "root"
 
     @property
     def log(self) -> Path:
@@ -68,54 +42,6 @@ class Machine:
     def group(self) -> Group:
         """The cgroups that hold its processes."""
         return Group(self.lab, self.name)
-
-    def path(self, inside: str) -> Path:
-        """The host's path of the file that is `inside` on the machine, whether it runs or not."""
-        for name, target in DATA_FOLDERS.items():
-            if inside == target or inside.startswith(target + "/"):
-                return self.folder / "data" / name / inside.removeprefix(target).lstrip("/")
-        return self.root / inside.lstrip("/")
-
-    def write(self, inside: str, content: str | bytes, *, mode: int = 0o644, owner: int = 0) -> None:
-        """Write a file into the machine, atomically, creating the directories above it (0755)."""
-        target = self.path(inside)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target.with_name(f".{target.name}.new")
-        beside.write_bytes(content.encode() if isinstance(content, str) else content)
-        beside.chmod(mode)
-        os.chown(beside, owner, owner)
-        beside.replace(target)
-
-    def prepare(self, layers: Sequence[Path]) -> None:
-        """Mount the root file system over `layers` (topmost first) and write the machine's own host key and names.
-
-        Harmless when it was done before; the upper layer, and with it every change that the machine made, is kept.
-        """
-        for name in ("upper", "work", "root", *(f"data/{data}" for data in DATA_FOLDERS)):
-            (self.folder / name).mkdir(parents=True, exist_ok=True)
-        # Its mode becomes that of the machine's `/`, which all users must be able to enter, whatever the umask is here.
-        (self.folder / "upper").chmod(0o755)
-        if self.root not in mounts_below(self.root):
-            lower = ":".join(str(layer) for layer in layers)
-            options = f"lowerdir={lower},upperdir={self.folder}/upper,workdir={self.folder}/work"
-            command = ["mount", "-t", "overlay", f"k3slab-{self.lab.name}", "-o", options, str(self.root)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                message = f"{self.name}: its root file system cannot be mounted: {done.stderr.strip()}"
-                raise LabError(message)
-        # OpenSSH's private format contains a random number: rewriting it would change the file but not the key.
-        if not self.path("/etc/ssh/ssh_host_ed25519_key").exists():
-            self.write("/etc/ssh/ssh_host_ed25519_key", host_key_pem(self.place), mode=0o600)
-        self.write("/etc/ssh/ssh_host_ed25519_key.pub", f"{host_key_line(self.place)} {self.name}\n")
-        self.write("/etc/machine-id", hashlib.sha256(f"{self.lab.name} {self.name}".encode()).hexdigest()[:32] + "\n")
-        if not (self.folder / "upper/etc/hostname").exists():
-            self.write("/etc/hostname", f"{self.name}\n")
-            self.write("/etc/hosts", f"127.0.0.1\tlocalhost\n127.0.1.1\t{self.name}\n")
-
-    def authorize(self, public_key: str) -> None:
-        """Authorize the lab's client key, and no other, for root and `pi`."""
-        self.write("/root/.ssh/authorized_keys", public_key, mode=0o600)
-        self.write("/home/pi/.ssh/authorized_keys", public_key, mode=0o600, owner=PI)
 
     def leader(self) -> int | None:
         """The host's process number of the machine's PID 1, or None when it does not run."""
@@ -157,7 +83,7 @@ class Machine:
             "--capability=all",
             "--system-call-filter=@keyring bpf",
             "--bind=/dev/kmsg",
-            *(f"--bind={self.folder}/data/{name}:{target}" for name, target in DATA_FOLDERS.items()),
+            *(f"--bind={folder}:{target}" for folder, target in self.data_folders.items()),
         ]
         with self.log.open("ab") as log:
             subprocess.run(
@@ -230,7 +156,7 @@ class Machine:
             message = f"{self.name} does not run: start it with {self.lab.make('up')}"
             raise LabError(message)
         environment = [
-            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            f"PATH={SYSTEM_PATH}",
             "HOME=/root",
             "LANG=C.UTF-8",
         ]

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.kinds import Kind, kind_of
+
 NETWORK = ipaddress.IPv4Network("10.77.0.0/24")
 GATEWAY = ipaddress.IPv4Address("10.77.0.1")
 POOL = "10.77.0.200-10.77.0.250"
@@ -69,6 +71,11 @@ class MachineName:
     def is_server(self) -> bool:
         """Whether the control plane runs here."""
         return self.index == 0
+
+    @property
+    def kind(self) -> Kind:
+        """The properties in which it differs from other machines."""
+        return kind_of(self.index)
 
     @property
     def host_key_seed(self) -> bytes:

@@ -22,11 +22,13 @@ def describe(lab: Lab) -> str:
     running = {machine: machine.is_running() for machine in machines(lab)}
     alive = lab.lan_namespace_path.exists() and any(running.values())
     nodes = Api(lab).node_states() if alive and not shape.bare else {}
-    rows = [("MACHINE", "ADDRESS", "STATE", "NODE")]
+    rows = [("MACHINE", "ADDRESS", "STATE", "NODE", "LOGIN", "DATA-DIR")]
     for machine, runs in running.items():
         node = "none (bare)" if shape.bare else nodes.get(machine.name, "unknown")
-        rows.append((machine.name, machine.place.address, "running" if runs else "stopped", node))
-    lines = ["  ".join(cell.ljust(11) for cell in row).rstrip() for row in rows]
+        state, data_dir = "running" if runs else "stopped", "" if shape.bare else machine.kind.data_dir
+        rows.append((machine.name, machine.place.address, state, node, machine.kind.login, data_dir))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     answers = alive and network.answers(lab, REGISTRY_ADDRESS, REGISTRY_PORT)
     registry = f"registry  https://{REGISTRY_HOST}:{REGISTRY_PORT} ({REGISTRY_ADDRESS}): "
     lines.append(registry + ("answers" if answers else "does not answer"))

@@ -64,6 +64,13 @@ def test_the_dev_stack_pins_the_host_keys_of_the_labs_machines() -> None:
     }
 
 
+def test_the_dev_stack_reaches_each_machine_as_the_user_of_its_kind() -> None:
+    config = yaml.safe_load((PROJECT / "Pulumi.dev.yaml").read_text())["config"]
+    usual = config["k3s-registry:ssh"]["user"]
+    users = {name: node.get("user", usual) for name, node in config["k3s-registry:nodes"].items()}
+    assert users == {place.name: place.kind.user for place in EVERY_PLACE[:3]}
+
+
 def test_no_two_machines_have_the_same_host_key() -> None:
     keys = {base64.b64decode(host_key_line(place).split()[1]) for place in EVERY_PLACE}
     assert len(keys) == MAX_MACHINES

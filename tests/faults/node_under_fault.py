@@ -11,7 +11,9 @@ from components.config.model import StackConfig
 from components.config.parse import parse
 from components.nodes.script import TRUST, command, render
 from components.nodes.trust import settings
-from lab.machines import PI, Machine
+from lab.disks import PI
+from lab.kinds import DEFAULT_DATA_DIR
+from lab.machines import Machine
 from lab.pki import host_key_line
 from lab.tests.waiting import wait_until
 from tests.authority import Authority, new_authority
@@ -24,10 +26,12 @@ HOST = "registry.cube.local"
 PORT_OF_REGISTRY = 5000
 REGISTRY = f"{HOST}:{PORT_OF_REGISTRY}"
 ADDRESS = "10.77.0.202"
-AGENT = "/var/lib/rancher/k3s/agent"
+AGENT = f"{DEFAULT_DATA_DIR}/agent"
+"""The same on every machine, whatever its kind: a step is known by its paths."""
 CERTS = f"{AGENT}/etc/containerd/certs.d"
 CONFIG = f"{AGENT}/etc/containerd/config.toml"
 HOSTS_TOML = f"{CERTS}/{REGISTRY}/hosts.toml"
+SOCKET = "/run/k3s/containerd/containerd.sock"
 REGISTRIES = "/etc/rancher/k3s/registries.yaml"
 STORE_PARTS = 6
 """The number of certificates in the node's own store: with few, Debian's tool does the same in a tenth of the time."""
@@ -90,6 +94,7 @@ class NodeUnderFault:
         machine.write(
             CONFIG, f'version = 3\n[plugins."io.containerd.cri.v1.images".registry]\n  config_path = "{CERTS}"\n'
         )
+        machine.write(f"{AGENT}/etc/crictl.yaml", f"runtime-endpoint: unix://{SOCKET}\n")
         machine.write(REGISTRIES, USERS_REGISTRIES, mode=0o600, owner=PI)
         hosts = machine.path("/etc/hosts")
         hosts.write_text(hosts.read_text() + USERS_HOSTS)

@@ -15,12 +15,11 @@ from components.nodes.script import PROOF, render
 from lab import network, toolchain
 from lab.tests.waiting import wait_until
 from tests.authority import Authority
-from tests.faults.node_under_fault import ADDRESS, CONFIG, K3S, NodeUnderFault, Outcome
+from tests.faults.node_under_fault import ADDRESS, AGENT, CONFIG, K3S, SOCKET, NodeUnderFault, Outcome
 from tests.faults.snapshot import inside
 
 PORT = 5000
 PROGRAMS = ("k3s", "containerd", "containerd-shim-runc-v2", "ctr")
-SOCKET = "/run/k3s/containerd/containerd.sock"
 PROCESS_NUMBER = "/run/containerd-of-the-test.pid"
 START = f"setsid containerd -c {CONFIG} >/var/log/containerd.log 2>&1 & echo $! >{PROCESS_NUMBER}"
 
@@ -64,7 +63,7 @@ def pulling(node: NodeUnderFault) -> Iterator[Puller]:
     before = inside(machine, CONFIG).read_bytes()
     for name, program in toolchain.ensure(PROGRAMS).items():
         machine.write(f"/usr/local/bin/{name}", program.read_bytes(), mode=0o755)
-    machine.write(CONFIG, Path(__file__).with_name("containerd.toml").read_text())
+    machine.write(CONFIG, Path(__file__).with_name("containerd.toml").read_text().format(agent=AGENT, socket=SOCKET))
     machine.run(["mkdir", "-p", str(Path(SOCKET).parent)])
     machine.run(["sh", "-c", START])
     try:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.kinds import DEFAULT_DATA_DIR
 from lab.machines import Machine
 
-PLACES = ("/etc", "/usr/local/share", "/var/lib/rancher/k3s/agent/etc")
+PLACES = ("/etc", "/usr/local/share", f"{DEFAULT_DATA_DIR}/agent/etc")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The program deployed on the test lab, and its users' actions: pushing, pulling, running pods."""
 
 import json
+import re
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from .node_files import snapshot
 from .program import Program, only
 
 CA_FOLDER = "ca"
+ACCEPTED = re.compile(r"Accepted publickey for (\S+)")
 POD_SECONDS = 60
 NODES_SECONDS = 90
 
@@ -38,6 +40,8 @@ class Deployed:
     files_before: dict[str, dict[str, str]] = field(default_factory=dict)
     unit_starts_before: dict[str, str] = field(default_factory=dict)
     unit_starts_after: dict[str, str] = field(default_factory=dict)
+    logins: dict[str, set[str]] = field(default_factory=dict)
+    """The users as whom the first `up` logged in on each node."""
 
     def bring_about(self) -> None:
         """Run the first `up`, with one node and then with all, and record the state before it."""
@@ -49,6 +53,7 @@ class Deployed:
             self.refused[name] = self._pull_by_hand(machines[name])
         self.program.up()
         self.unit_starts_after = self.unit_starts()
+        self.logins = {name: set(ACCEPTED.findall(log)) for name, log in self.ssh_logs().items()}
         self.program.note_private_keys()
 
     def _pull_by_hand(self, machine: Machine) -> str:
@@ -56,7 +61,7 @@ class Deployed:
         hosts = machine.path("/etc/hosts").read_text()
         machine.write("/etc/hosts", hosts + "10.77.0.202 registry.cube.local\n")
         reference = "registry.cube.local:5000/k3s-registry/pull-proof@sha256:" + "0" * 64
-        said = machine.run(["k3s", "crictl", "pull", reference], check=False)
+        said = machine.run(machine.kind.k3s("crictl", "pull", reference), check=False)
         machine.write("/etc/hosts", hosts)
         return said.stdout + said.stderr
 
@@ -87,7 +92,7 @@ class Deployed:
     def new_node(name: str) -> dict[str, Any]:
         """The entry of a machine of the lab in the configuration."""
         place = MachineName.parse(name)
-        return {"host": place.address, "hostKey": pki.host_key_line(place)}
+        return {"host": place.address, "hostKey": pki.host_key_line(place), "user": place.kind.user}
 
     def add_machine(self, name: str) -> None:
         """Add a machine to the cluster."""
@@ -103,12 +108,12 @@ class Deployed:
 
     def _ready(self) -> bool:
         control = self.program.machines["control01"]
-        states = control.run(["k3s", "kubectl", "get", "nodes", "--no-headers"], check=False)
+        states = control.run(control.kind.k3s("kubectl", "get", "nodes", "--no-headers"), check=False)
         lines = states.stdout.splitlines()
         if states.returncode or not lines or any(line.split()[1] != "Ready" for line in lines):
             return False
         for machine in self.program.machines.values():
-            if machine.run(["k3s", "crictl", "images"], check=False).returncode:
+            if machine.run(machine.kind.k3s("crictl", "images"), check=False).returncode:
                 return False
         try:
             return "repositories" in self.program.registry().get(self.program.lab, "/v2/_catalog")

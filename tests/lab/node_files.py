@@ -7,16 +7,15 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from lab.kinds import DEFAULT_DATA_DIR
 from lab.machines import Machine
 
-MANAGED = ("/etc", "/usr/local/share", "/var/lib/rancher/k3s/agent/etc", "/root", "/home", "/opt")
-"""The directories that the program might write to."""
+MANAGED = ("/etc", "/usr/local/share", "/root", "/home", "/opt")
+"""The directories that the program might write to, beside K3s's own."""
 ENTIRE = ("/etc", "/usr/local/share", "/usr/local/etc", "/root", "/home", "/opt", "/tmp", "/var")  # noqa: S108 - looked into, not written
-KUBERNETES_OWN = "/var/lib/rancher/k3s/server/db"
-"""The data of etcd, which holds every Secret of the cluster: Kubernetes writes it, not the program."""
 
 
-def walk(machine: Machine, folders: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+def walk(machine: Machine, folders: Iterable[str]) -> Iterator[tuple[str, Path]]:
     """Every file and link below the directories: its name on the machine, and the host's path to it."""
     for folder in folders:
         top = machine.path(folder)
@@ -24,14 +23,14 @@ def walk(machine: Machine, folders: tuple[str, ...]) -> Iterator[tuple[str, Path
             for name in names:
                 path = Path(parent) / name
                 yield f"{folder}/{path.relative_to(top)}", path
-    if "/var" in folders:
-        yield from walk(machine, ("/var/lib/rancher", "/var/lib/kubelet"))
 
 
 def snapshot(machine: Machine) -> dict[str, str]:
     """Type, mode, owner and content of everything that the program might touch."""
     seen: dict[str, str] = {}
-    for name, path in walk(machine, MANAGED):
+    # Whatever data-dir K3s has, nothing belongs below the default one.
+    agents = {f"{data_dir}/agent/etc" for data_dir in (machine.kind.data_dir, DEFAULT_DATA_DIR)}
+    for name, path in walk(machine, (*MANAGED, *agents)):
         with contextlib.suppress(FileNotFoundError):  # what runs on the machine removes files meanwhile
             seen[name] = _described(path)
     return seen
@@ -56,8 +55,11 @@ def differences(before: dict[str, str], after: dict[str, str]) -> list[str]:
 def containing(machine: Machine, needles: Iterable[bytes]) -> list[str]:
     """The names of the files on the machine's disk that contain one of the needles."""
     found: list[str] = []
-    for name, path in walk(machine, ENTIRE):
-        if name.startswith(KUBERNETES_OWN):
+    # etcd holds every Secret of the cluster: Kubernetes writes it, not the program.
+    kubernetes_own = f"{machine.kind.data_dir}/server/db"
+    # The host's view of the machine's root does not show what is mounted there.
+    for name, path in walk(machine, (*ENTIRE, *machine.data_folders.values())):
+        if name.startswith(kubernetes_own):
             continue
         with contextlib.suppress(FileNotFoundError):  # what runs on the machine removes files meanwhile
             if stat.S_ISREG(path.lstat().st_mode) and _has(path.read_bytes(), needles):

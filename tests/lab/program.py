@@ -123,7 +123,8 @@ class Program:
 
     def kubectl(self, *args: str, stdin: str | None = None) -> str:
         """Run `kubectl` on the server and return its output."""
-        return self.machines["control01"].run(["k3s", "kubectl", "--cache-dir=/tmp/kubectl", *args], stdin=stdin).stdout
+        server = self.machines["control01"]
+        return server.run(server.kind.k3s("kubectl", "--cache-dir=/tmp/kubectl", *args), stdin=stdin).stdout
 
 
 def only(*names: str) -> Callable[[dict[str, Any]], None]:

@@ -45,7 +45,7 @@ class Pulling:
         while not self._stop.wait(PAUSE_SECONDS):
             started = time.monotonic() - self._begin
             try:
-                done = machine.run(["k3s", "crictl", "pull", self.image], check=False, timeout=60)
+                done = machine.run(machine.kind.k3s("crictl", "pull", self.image), check=False, timeout=60)
             except subprocess.TimeoutExpired:
                 self.failures.append(f"{machine.name} at {started:.1f} s: no end within 60 s")
                 continue
@@ -53,4 +53,4 @@ class Pulling:
             if done.returncode:
                 self.failures.append(f"{machine.name} at {started:.1f} s: {done.stdout}{done.stderr}")
             # With the image present, the next pull would only request its manifest.
-            machine.run(["k3s", "crictl", "rmi", self.image], check=False)
+            machine.run(machine.kind.k3s("crictl", "rmi", self.image), check=False)

@@ -4,12 +4,14 @@ from pathlib import Path
 import pytest
 
 from lab import toolchain
+from lab.kinds import DEFAULT_DATA_DIR, KINDS
 from lab.settings import Lab
 
 from .deployed import Deployed
 from .node_files import differences, snapshot
 
 pytestmark = pytest.mark.lab
+
 NODES = ["control01", "cube01", "cube02"]
 
 
@@ -23,6 +25,26 @@ def test_every_node_has_pulled_the_same_digest(deployed: Deployed) -> None:
     digests = {name: node["pulledDigest"] for name, node in outputs["nodes"].items()}
     assert sorted(digests) == outputs["verifiedNodes"] == NODES
     assert len(set(digests.values())) == 1
+
+
+def test_every_kind_of_node_is_among_them(deployed: Deployed) -> None:
+    assert {deployed.program.machines[name].kind for name in NODES} == set(KINDS)
+
+
+def test_a_data_dir_of_its_own_keeps_the_default_one_empty(deployed: Deployed) -> None:
+    """Neither trust nor proof may have K3s's tools unpack their programs there."""
+    machines = [machine for machine in deployed.program.machines.values() if machine.kind.data_dir != DEFAULT_DATA_DIR]
+    assert machines
+    for machine in machines:
+        assert not machine.path(DEFAULT_DATA_DIR).exists()
+
+
+def test_each_node_is_visited_as_its_user_who_calls_sudo_where_the_node_has_it(deployed: Deployed) -> None:
+    for name, machine in deployed.program.machines.items():
+        assert deployed.logins[name] == {machine.kind.user}
+        said = machine.run(["journalctl", "--quiet", "--no-pager", "--identifier=sudo"]).stdout
+        assert ("COMMAND=/usr/bin/sh -s -- apply" in said) == machine.kind.has_sudo
+        assert (machine.run(["sh", "-c", "command -v sudo"], check=False).returncode == 0) == machine.kind.has_sudo
 
 
 def test_the_catalog_is_read_from_the_lan_with_the_authority_verified(deployed: Deployed, lab: Lab) -> None:
@@ -64,6 +86,6 @@ def test_what_a_node_has_is_what_k3s_would_render(deployed: Deployed, tmp_path: 
     for name, machine in deployed.program.machines.items():
         settings = machine.path("/etc/rancher/k3s/registries.yaml")
         subprocess.run([wharfie, "render", settings, tmp_path / name], check=True)
-        certs = "/var/lib/rancher/k3s/agent/etc/containerd/certs.d"
+        certs = f"{machine.kind.data_dir}/agent/etc/containerd/certs.d"
         ours = machine.path(f"{certs}/registry.cube.local:5000/hosts.toml").read_text()
         assert (tmp_path / name / "registry.cube.local:5000" / "hosts.toml").read_text() == ours

@@ -26,7 +26,7 @@ def test_a_moved_registry_leaves_nothing_of_the_old_one_on_the_nodes(deployed: D
     program.up(config=program.configuration(lambda keys: keys.update(hostname="images.cube.local", aliases=[])))
     for machine in program.machines.values():
         assert machine.path("/etc/hosts").read_text().count("# BEGIN k3s-registry") == 1
-        folders = machine.path("/var/lib/rancher/k3s/agent/etc/containerd/certs.d")
+        folders = machine.path(f"{machine.kind.data_dir}/agent/etc/containerd/certs.d")
         assert sorted(folder.name for folder in folders.iterdir() if folder.is_dir()) == ["images.cube.local:5000"]
     program.run("destroy", "--yes", "--skip-preview")
     changed = {

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from components.nodes.script import TRUST_WITH_RESTART, render
+from components.nodes.script import TRUST_WITH_RESTART, command, render
 from lab.machines import Machine
+from lab.settings import MachineName
 from lab.tests.running.ssh_client import ssh_command
 from lab.tests.waiting import wait_until
 
@@ -19,8 +20,10 @@ from .node_files import differences, snapshot
 from .program import only
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
-CONFIG = "/var/lib/rancher/k3s/agent/etc/containerd/config.toml"
-CNI = "/var/lib/rancher/k3s/agent/etc/cni/net.d/10-lab.conflist"
+NODE = "cube01"
+AGENT = f"{MachineName.parse(NODE).kind.data_dir}/agent"
+CONFIG = f"{AGENT}/etc/containerd/config.toml"
+CNI = f"{AGENT}/etc/cni/net.d/10-lab.conflist"
 JOURNAL = "/etc/rancher/k3s/k3s-registry-ca.crt.restart"
 LOCK = "/run/k3s-registry.lock"
 DROP_IN = "/etc/systemd/system/k3s-agent.service.d/fault.conf"
@@ -62,7 +65,11 @@ class Visit:
     def ssh(self) -> subprocess.Popen[str]:
         """Run the apply over SSH, as the command provider does."""
         argv, environment = ssh_command(
-            self.deployed.program.lab, self.machine, "pi", "sudo -n sh -s -- apply", self.folder / "known_hosts"
+            self.deployed.program.lab,
+            self.machine,
+            self.machine.kind.user,
+            command("apply"),
+            self.folder / "known_hosts",
         )
         process = subprocess.Popen(
             argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -84,11 +91,11 @@ class Visit:
         self.machine.run(["systemctl", "daemon-reload"])
 
     def mend(self) -> None:
-        command = (
+        script = (
             f"rm -rf {Path(DROP_IN).parent}; [ ! -e /run/taken-away ] || mv /run/taken-away {CNI}; "
             "systemctl daemon-reload; systemctl reset-failed k3s-agent; systemctl restart k3s-agent"
         )
-        self.machine.run(["sh", "-c", command])
+        self.machine.run(["sh", "-c", script])
 
     def has_journal(self) -> bool:
         return self.machine.path(f"{JOURNAL}/started").exists()
@@ -100,9 +107,9 @@ class Visit:
 @pytest.fixture
 def visit(deployed: Deployed, tmp_path: Path) -> Iterator[Visit]:
     program = deployed.program
-    machine = program.machines["cube01"]
+    machine = program.machines[NODE]
     resources = json.loads(program.run("stack", "export").text)["deployment"]["resources"]
-    (text,) = [r["inputs"]["stdin"] for r in resources if r["urn"].endswith("::cube01-trust")]
+    (text,) = [r["inputs"]["stdin"] for r in resources if r["urn"].endswith(f"::{NODE}-trust")]
     program.up(config=program.configuration(only("control01", "cube02")))
     forget_config_path(machine)
     told = text[: text.index("script=$(")]
@@ -136,13 +143,13 @@ def test_a_serial_rollout_restarts_the_one_node_that_needs_it_and_its_pods_run_o
     starts, before = deployed.unit_starts(), containers(deployed)
     refused = program.up(expect=None)
     assert refused.status != 0
-    assert f"node cube01: found no config_path in {CONFIG}" in refused.text
+    assert f"node {NODE}: found no config_path in {CONFIG}" in refused.text
     assert "set rollout: serial" in refused.text
     assert deployed.unit_starts() == starts
     program.up(config=program.configuration(serial))
     after = deployed.unit_starts()
-    assert [name for name in starts if after[name] != starts[name]] == ["cube01"]
-    assert "NRestarts=0" in after["cube01"]
+    assert [name for name in starts if after[name] != starts[name]] == [NODE]
+    assert "NRestarts=0" in after[NODE]
     assert containers(deployed) == before
     assert program.outputs()["verifiedNodes"] == ["control01", "cube01", "cube02"]
     assert not visit.machine.path(JOURNAL).exists()
@@ -154,7 +161,7 @@ def test_the_former_files_are_back_when_the_run_says_what_was_seen(visit: Visit,
     visit.spoil(FAULTS[fault])
     status, stdout, stderr = visit.apply()
     assert (status, stdout) == (1, ""), stderr
-    assert stderr.startswith(f"node cube01: found K3s not ready within {READY_SECONDS} s"), stderr
+    assert stderr.startswith(f"node {NODE}: found K3s not ready within {READY_SECONDS} s"), stderr
     assert differences(before, managed(visit.machine)) == []
     assert not visit.is_locked()
     converges(visit)

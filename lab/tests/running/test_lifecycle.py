@@ -10,6 +10,7 @@ import pytest
 
 from lab import cgroups, lifecycle, network, status
 from lab.cgroups import Group
+from lab.kinds import KINDS
 from lab.machines import Machine
 from lab.mounts import unmount_below
 from lab.settings import PROJECT, Lab, LabError, MachineName
@@ -98,8 +99,8 @@ def test_two_labs_with_the_same_addresses_do_not_meet(
     assert ssh(bare_lab, bare_machines[0], "root", "cat /etc/which", tmp_path / "known").returncode == 1
 
 
-def test_down_leaves_nothing(fleeting_lab: Lab) -> None:
-    lifecycle.up(fleeting_lab, count=2, bare=True)
+def test_down_leaves_nothing_of_any_kind_of_machine(fleeting_lab: Lab) -> None:
+    lifecycle.up(fleeting_lab, count=len(KINDS), bare=True)
     lifecycle.down(fleeting_lab)
     assert leftovers(fleeting_lab) == NOTHING
 

@@ -21,6 +21,7 @@ def test_the_labs_agent_opens_every_machine_and_its_host_key_is_the_published_on
     bare_lab: Lab, bare_machines: list[Machine], user: str, tmp_path: Path
 ) -> None:
     for machine in bare_machines:
+        assert machine.kind.has_sudo
         done = ssh(bare_lab, machine, user, "sudo -n id -u; hostname", tmp_path / "known_hosts")
         assert (done.stdout, done.stderr) == (f"0\n{machine.name}\n", "")
 
@@ -90,12 +91,13 @@ def test_a_reboot_from_inside_brings_the_machine_back_with_its_disk(bare_machine
 
 def test_a_stopped_machine_starts_again_with_its_disk(bare_machines: list[Machine]) -> None:
     machine = bare_machines[1]
-    machine.run(["sh", "-c", "echo kept >/var/lib/rancher/kept"])
+    kept = [f"{target}/kept" for target in machine.data_folders.values()]
+    machine.run(["sh", "-c", 'for file; do echo kept >"$file"; done', "sh", *kept])
     machine.stop()
     assert not machine.is_running()
     machine.start()
     machine.wait_for_ssh()
-    assert machine.run(["cat", "/var/lib/rancher/kept"]).stdout == "kept\n"
+    assert machine.run(["cat", *kept]).stdout == "kept\n" * len(kept)
 
 
 def test_poweroff_from_inside_ends_the_machine(bare_machines: list[Machine]) -> None:

@@ -77,6 +77,9 @@ func startContainerd(children *supervision.Group, cfg nodeconfig.Config) error {
 	if err := os.MkdirAll(nodeconfig.RunDir+"/containerd", 0o711); err != nil {
 		return err
 	}
+	if err := cfg.WriteCrictlConfig(); err != nil {
+		return err
+	}
 	if err := children.Start("containerd", "/usr/local/bin/containerd", "-c", cfg.ContainerdConfig()); err != nil {
 		return err
 	}

@@ -15,9 +15,11 @@ import (
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	cri "k8s.io/cri-client/pkg"
 	"k8s.io/klog/v2"
-
-	"k3s-registry.lab/tools/nodeconfig"
+	"sigs.k8s.io/yaml"
 )
+
+// unconfigured is where crictl looks for a containerd when nothing names one to it: not where K3s's own listens.
+const unconfigured = "unix:///run/containerd/containerd.sock"
 
 // criTimeout bounds a connection and every call but a pull, which may take as long as it takes.
 const criTimeout = 10 * time.Second
@@ -36,22 +38,46 @@ func runCrictl(args []string) int {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	endpoint := os.Getenv("CONTAINER_RUNTIME_ENDPOINT")
-	if endpoint == "" {
-		endpoint = "unix://" + nodeconfig.ContainerdSocket
+	endpoint, err := configuredEndpoint()
+	if err != nil {
+		return fail(err)
 	}
 	root.PersistentFlags().StringVarP(&client.endpoint, "runtime-endpoint", "r", endpoint, "socket of the runtime")
 	root.AddCommand(client.pullCommand(), client.removeCommand(), client.imagesCommand(), client.inspectImageCommand(),
 		client.psCommand(), client.infoCommand())
 	root.SetArgs(args)
 	if err := root.Execute(); err != nil {
-		// The form of upstream's last line: FATA[0000] what went wrong.
-		logrus.SetOutput(os.Stderr)
-		logrus.StandardLogger().ExitFunc = func(int) {}
-		logrus.Fatal(err)
-		return 1
+		return fail(err)
 	}
 	return 0
+}
+
+// fail reports in the form of upstream's last line: FATA[0000] what went wrong.
+func fail(err error) int {
+	logrus.SetOutput(os.Stderr)
+	logrus.StandardLogger().ExitFunc = func(int) {}
+	logrus.Fatal(err)
+	return 1
+}
+
+// configuredEndpoint is the socket that the environment names, or the configuration file that K3s found for crictl.
+func configuredEndpoint() (string, error) {
+	if endpoint := os.Getenv("CONTAINER_RUNTIME_ENDPOINT"); endpoint != "" {
+		return endpoint, nil
+	}
+	settings := struct {
+		Endpoint string `json:"runtime-endpoint"`
+	}{unconfigured}
+	if file := os.Getenv("CRI_CONFIG_FILE"); file != "" {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return "", fmt.Errorf("load config file: %w", err)
+		}
+		if err := yaml.Unmarshal(content, &settings); err != nil {
+			return "", fmt.Errorf("load config file: %w", err)
+		}
+	}
+	return settings.Endpoint, nil
 }
 
 func (c *crictl) images() (internalapi.ImageManagerService, error) {

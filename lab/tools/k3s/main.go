@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"k3s-registry.lab/tools/nodeconfig"
@@ -16,7 +17,10 @@ import (
 // version is what `k3s --version` reports; a script may read the release from it.
 const version = "v1.34.4+k3s1"
 
-const usage = `usage: k3s COMMAND [ARGUMENTS]
+// installed is where K3s lies on a machine.
+const installed = "/usr/local/bin/k3s"
+
+const usage = `usage: k3s [--data-dir DIRECTORY] COMMAND [ARGUMENTS]
 
   server    run the control plane and a node   (/etc/rancher/k3s/config.yaml)
   agent     run a node                         (/etc/rancher/k3s/config.yaml)
@@ -28,13 +32,15 @@ Kubernetes components run by their own names (kube-apiserver, kubelet, ...).
 `
 
 func main() {
+	dataDir := nodeconfig.FindDataDir(os.Args[1:])
 	name, args := filepath.Base(os.Args[0]), os.Args
 	if name == "k3s" {
-		if len(os.Args) < 2 {
+		args = withoutDataDir(os.Args[1:])
+		if len(args) == 0 {
 			fmt.Fprint(os.Stderr, usage)
 			os.Exit(2)
 		}
-		name, args = os.Args[1], os.Args[1:]
+		name = args[0]
 	}
 	// Cobra and klog read os.Args themselves.
 	os.Args = args
@@ -44,13 +50,46 @@ func main() {
 	case "--help", "-h", "help":
 		fmt.Print(usage)
 	case "server", "agent":
+		unpack(dataDir)
 		runNode(name, args[1:])
 	case "crictl":
+		unpack(dataDir)
+		setDefaultEnv("CRI_CONFIG_FILE", nodeconfig.CrictlConfig(dataDir))
 		os.Exit(runCrictl(args[1:]))
 	case "ctr":
+		unpack(dataDir)
 		runCtr(args[1:])
+	case "kubectl":
+		unpack(dataDir)
+		runKubernetes(name)
 	default:
 		runKubernetes(name)
+	}
+}
+
+// withoutDataDir leaves out the one option that K3s takes before the command.
+func withoutDataDir(args []string) []string {
+	for len(args) > 0 {
+		switch flag, _, joined := strings.Cut(args[0], "="); {
+		case flag != "--data-dir" && flag != "-d":
+			return args
+		case joined:
+			args = args[1:]
+		default:
+			args = args[min(2, len(args)):]
+		}
+	}
+	return args
+}
+
+// unpack is what K3s does first, whatever it is to become. The kubectl of a lab's LAN is this program too, but belongs
+// to a computer that is no node, where nothing may stay behind.
+func unpack(dataDir string) {
+	if self, err := os.Executable(); err != nil || self != installed {
+		return
+	}
+	if err := nodeconfig.Unpack(dataDir, nodeconfig.DefaultDataDir, installed, version); err != nil {
+		fatalf("k3s: extracting data: %v", err)
 	}
 }
 

@@ -19,19 +19,23 @@ import (
 // unit fail, and systemd start it again.
 func runNode(role string, args []string) {
 	flags := flag.NewFlagSet("k3s "+role, flag.ExitOnError)
-	configFile := flags.String("config", nodeconfig.DefaultFile, "configuration file")
+	// Their values are found by nodeconfig, as for K3s's tools; an argument that K3s lacks is refused here.
+	for _, name := range []string{"config", "c", "data-dir", "d"} {
+		flags.String(name, "", "")
+	}
 	_ = flags.Parse(args)
+	configFile := nodeconfig.ConfigFile(args)
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	notify := takeNotifySocket()
 
 	supervision.Logf("starting k3s %s %s", role, version)
-	cfg, err := nodeconfig.Load(*configFile)
+	cfg, err := nodeconfig.Load(configFile, args)
 	if err != nil {
 		fatalf("k3s: %v", err)
 	}
-	if cfg.Words, err = nodeconfig.Arguments(role, args, *configFile); err != nil {
+	if cfg.Words, err = nodeconfig.Arguments(role, args, configFile); err != nil {
 		fatalf("k3s: %v", err)
 	}
 	children := supervision.New(ctx)

@@ -1,4 +1,4 @@
-// Package nodeconfig reads the configuration file of a K3s node.
+// Package nodeconfig finds out how a K3s node is configured, and where it has its data.
 package nodeconfig
 
 import (
@@ -38,17 +38,20 @@ type Config struct {
 	Words []string `json:"-"`
 }
 
-// Load reads the file and completes it with K3s's defaults. Keys it does not know are passed over, as a real
-// cluster's file has many.
-func Load(path string) (Config, error) {
+// Load reads the node's configuration: defaults, environment, the file, and last the command line. Keys of the file that
+// it does not know are passed over, as a real cluster's file has many.
+func Load(path string, args []string) (Config, error) {
 	loaded := Config{
 		ClusterCIDR:     "10.42.0.0/16",
 		ServiceCIDR:     "10.43.0.0/16",
 		ClusterDNS:      "10.43.0.10",
 		ClusterDomain:   "cluster.local",
-		DataDir:         "/var/lib/rancher/k3s",
+		DataDir:         DefaultDataDir,
 		PrivateRegistry: "/etc/rancher/k3s/registries.yaml",
 		PauseImage:      "rancher/mirrored-pause:3.6",
+	}
+	if folder := os.Getenv(DataDirVariable); folder != "" {
+		loaded.DataDir = folder
 	}
 	content, err := os.ReadFile(path)
 	if err != nil && !os.IsNotExist(err) {
@@ -56,6 +59,9 @@ func Load(path string) (Config, error) {
 	}
 	if err := yaml.Unmarshal(content, &loaded); err != nil {
 		return loaded, fmt.Errorf("%s: %w", path, err)
+	}
+	if folder := option(args, "data-dir", "d"); folder != "" {
+		loaded.DataDir = folder
 	}
 	if loaded.NodeName == "" {
 		if loaded.NodeName, err = os.Hostname(); err != nil {

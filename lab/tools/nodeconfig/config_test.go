@@ -17,7 +17,7 @@ func writeFile(t *testing.T, name, content string) string {
 }
 
 func TestConfigIsCompletedWithDefaults(t *testing.T) {
-	cfg, err := Load(writeFile(t, "config.yaml", "node-name: cube01\nnode-ip: 10.77.0.12\nunknown-key: 1\n"))
+	cfg, err := Load(writeFile(t, "config.yaml", "node-name: cube01\nnode-ip: 10.77.0.12\nunknown-key: 1\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestConfigIsCompletedWithDefaults(t *testing.T) {
 }
 
 func TestConfigFollowsTheDataDir(t *testing.T) {
-	cfg, err := Load(writeFile(t, "config.yaml", "data-dir: /mnt/k3s\nnode-name: n\n"))
+	cfg, err := Load(writeFile(t, "config.yaml", "data-dir: /mnt/k3s\nnode-name: n\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestConfigFollowsTheDataDir(t *testing.T) {
 }
 
 func TestConfigWithoutAFileNamesTheNodeAfterTheHost(t *testing.T) {
-	cfg, err := Load(filepath.Join(t.TempDir(), "none.yaml"))
+	cfg, err := Load(filepath.Join(t.TempDir(), "none.yaml"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestConfigWithoutAFileNamesTheNodeAfterTheHost(t *testing.T) {
 }
 
 func TestConfigRefusesANodeIPThatIsNone(t *testing.T) {
-	_, err := Load(writeFile(t, "config.yaml", "node-ip: cube01\n"))
+	_, err := Load(writeFile(t, "config.yaml", "node-ip: cube01\n"), nil)
 	if err == nil || !strings.Contains(err.Error(), `node-ip "cube01" is not an IP address`) {
 		t.Errorf("got %v", err)
 	}
