@@ -4,7 +4,7 @@ from typing import Final
 
 import pulumi_kubernetes as kubernetes
 
-from components.config.registry import AccessMode, RegistrySettings
+from components.config.registry import AccessMode, RegistrySettings, Storage
 
 SECRET_NAME: Final = "docker-registry-tls-cert"  # noqa: S105 - the name of a Secret, not its content
 CONTAINER_PORT: Final = 5000
@@ -40,7 +40,7 @@ def pod(settings: RegistrySettings) -> kubernetes.core.v1.PodSpecArgs:
                 image=settings.image,
                 image_pull_policy=settings.image_pull_policy.value,
                 ports=[core.ContainerPortArgs(container_port=CONTAINER_PORT)],
-                env=environment(),
+                env=environment(settings.storage),
                 volume_mounts=[
                     core.VolumeMountArgs(name="lv-storage", mount_path="/var/lib/registry", sub_path="registry"),
                     core.VolumeMountArgs(name="certs", mount_path="/certs", read_only=True),
@@ -76,7 +76,7 @@ def pod(settings: RegistrySettings) -> kubernetes.core.v1.PodSpecArgs:
     )
 
 
-def environment() -> list[kubernetes.core.v1.EnvVarArgs]:
+def environment(storage: Storage) -> list[kubernetes.core.v1.EnvVarArgs]:
     """The registry's settings; these variables override the image's file (distribution, configuration reference)."""
     core = kubernetes.core.v1
     values = {
@@ -93,7 +93,12 @@ def environment() -> list[kubernetes.core.v1.EnvVarArgs]:
             secret_key_ref=core.SecretKeySelectorArgs(name=SECRET_NAME, key="http.secret")
         ),
     )
-    return [*(core.EnvVarArgs(name=name, value=value) for name, value in values.items()), shared]
+    # After the others, in the order in which they were introduced: an upgrade's preview then shows additions alone.
+    later = {"REGISTRY_STORAGE_DELETE_ENABLED": "true" if storage.delete else "false"}
+    fixed, added = (
+        [core.EnvVarArgs(name=name, value=value) for name, value in some.items()] for some in (values, later)
+    )
+    return [*fixed, shared, *added]
 
 
 def strategy(access_mode: AccessMode) -> kubernetes.apps.v1.DeploymentStrategyArgs:
