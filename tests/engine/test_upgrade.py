@@ -28,7 +28,8 @@ MAY_CHANGE: Final = {
     "pulumi:providers:kubernetes",  # its inputs hold the version of the installed SDK
 }
 """Types of the resources that an upgrade may update in place."""
-MAY_GAIN: Final = {"registry-server-deployment": "spec.template.spec.containers[0].env"}
+CONTAINER: Final = "spec.template.spec.containers[0]"
+MAY_GAIN: Final = {"registry-server-deployment": (f"{CONTAINER}.env", f"{CONTAINER}.resources")}
 """Places to which an upgrade may add something, by the name of their resource."""
 
 Preview = Callable[[str], CompletedProcess[str]]
