@@ -65,6 +65,11 @@ class Storage(Model):
         description="How the claim may be mounted.",
         examples=["ReadWriteOnce"],
     )
+    delete: Boolean = Field(
+        default=True,
+        description="Whether clients may delete tags and images; a collection frees their space.",
+        examples=[False],
+    )
 
 
 class ServiceSettings(Model):

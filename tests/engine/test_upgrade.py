@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -28,6 +28,9 @@ MAY_CHANGE: Final = {
     "pulumi:providers:kubernetes",  # its inputs hold the version of the installed SDK
 }
 """Types of the resources that an upgrade may update in place."""
+CONTAINER: Final = "spec.template.spec.containers[0]"
+MAY_GAIN: Final = {"registry-server-deployment": (f"{CONTAINER}.env", f"{CONTAINER}.resources")}
+"""Places to which an upgrade may add something, by the name of their resource."""
 
 Preview = Callable[[str], CompletedProcess[str]]
 
@@ -62,15 +65,22 @@ def preview(engine: Engine, tmp_path: Path) -> Iterator[Preview]:
 
 def damage(previewed: CompletedProcess[str]) -> dict[str, str]:
     """Every operation that an upgrade must not plan, by the name of its resource."""
-    steps = [(step["urn"].split("::"), step["op"]) for step in json.loads(previewed.stdout)["steps"]]
-    return {
-        name: operation
-        for (*_, types, name), operation in steps
-        if operation != "same" and not (operation == "update" and types.rpartition("$")[2] in MAY_CHANGE)
-    }
+    steps = json.loads(previewed.stdout)["steps"]
+    return {step["urn"].split("::")[-1]: step["op"] for step in steps if not harmless(step)}
 
 
-def test_an_upgrade_changes_nothing_but_what_nodes_are_told(preview: Preview) -> None:
+def harmless(step: dict[str, Any]) -> bool:
+    """Whether an upgrade may plan this step."""
+    *_, types, name = step["urn"].split("::")
+    if step["op"] != "update" or types.rpartition("$")[2] in MAY_CHANGE:
+        return step["op"] in ("same", "update")
+    changes = step["detailedDiff"].items()
+    return name in MAY_GAIN and all(
+        place.startswith(MAY_GAIN[name]) and change["kind"] == "add" for place, change in changes
+    )
+
+
+def test_an_upgrade_changes_what_nodes_are_told_and_adds_settings_to_the_registry(preview: Preview) -> None:
     previewed = preview(STATE)
     assert damage(previewed) == {}
     assert previewed.returncode == 0, previewed.stdout
@@ -96,6 +106,12 @@ def test_an_upgrade_changes_nothing_but_what_nodes_are_told(preview: Preview) ->
             '"storageClassName":"standard"',
             {"registry-server-claim": "replace"},
             id="input-that-replaces",
+        ),
+        pytest.param(
+            '"name":"REGISTRY_HTTP_DRAINTIMEOUT"',
+            '"name":"REGISTRY_OTHER"',
+            {"registry-server-deployment": "update"},
+            id="setting-that-changes",
         ),
     ],
 )

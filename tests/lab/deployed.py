@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,21 +121,33 @@ class Deployed:
         except OSError:
             return False
 
-    def push(self, repository: str, registry: Registry | None = None) -> str:
-        """Push a small runnable image from the LAN to the stack's registry, or another; returns its reference."""
+    def restart_registry(self) -> None:
+        """Replace the registry's pod, as a user does."""
+        self.program.kubectl("-n", "docker-registry", "rollout", "restart", "deployment/registry")
+        self.program.kubectl("-n", "docker-registry", "rollout", "status", "deployment/registry", "--timeout=60s")
+
+    def certificates(self, registry: Registry | None = None) -> Path:
+        """A directory from which skopeo and docker read the authority of the stack's registry, or another."""
+        folder = self.folder / CA_FOLDER
+        folder.mkdir(exist_ok=True)
+        (folder / "ca.crt").write_text((registry or self.program.registry()).ca_pem)
+        return folder
+
+    def push(self, repository: str, registry: Registry | None = None, files: Mapping[str, bytes] | None = None) -> str:
+        """Push a small runnable image from the LAN to the stack's registry, or another; returns its reference.
+
+        Images with different `files` have different digests.
+        """
         registry = registry or self.program.registry()
-        certificates = self.folder / CA_FOLDER
-        certificates.mkdir(exist_ok=True)
-        (certificates / "ca.crt").write_text(registry.ca_pem)
         busybox = ensure_base_tree() / "bin" / "busybox"
-        archive = images.ensure_image(images.runnable_image(f"test/{repository}:latest", busybox))
+        archive = images.ensure_image(images.runnable_image(f"test/{repository}:latest", busybox, files=files))
         target = f"docker://{registry.ip}:{registry.port}/{repository}:latest"
         command = [
             "skopeo",
             "copy",
             "--insecure-policy",
             "--dest-cert-dir",
-            str(certificates),
+            str(self.certificates(registry)),
             f"docker-archive:{archive}",
             target,
         ]

@@ -1,6 +1,6 @@
 from components.config.parse import parse
-from components.config.registry import AccessMode
-from components.registry.pod import affinity, strategy
+from components.config.registry import AccessMode, Storage
+from components.registry.pod import affinity, environment, strategy
 from components.registry.registry import http_secret, registry_revision
 from tests.config.stack_configs import SMALLEST
 
@@ -24,3 +24,11 @@ def test_only_a_claim_for_one_pod_is_rolled_out_with_a_gap() -> None:
 def test_only_a_claim_of_one_node_ties_pods_to_each_other() -> None:
     assert affinity(AccessMode.READ_WRITE_ONCE) is not None
     assert affinity(AccessMode.READ_WRITE_MANY) is None
+
+
+def test_clients_may_delete_unless_the_stack_says_otherwise() -> None:
+    def deletion(storage: Storage) -> object:
+        return {variable.name: variable.value for variable in environment(storage)}["REGISTRY_STORAGE_DELETE_ENABLED"]
+
+    assert deletion(Storage()) == "true"
+    assert deletion(Storage(delete=False)) == "false"

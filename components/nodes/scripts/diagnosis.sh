@@ -8,9 +8,19 @@ explain_status() {
 			"switch authentication off on the registry at $base"
 		;;
 	*)
-		die "$problem$(head -c 200 "$work/body" | tr '\n;' ' ,' | sed 's/^./, &/')" \
+		die "$problem$(head -c 500 "$work/body" | tr '\n;' ' ,' | sed 's/^./, &/')" \
 			"the registry must accept and serve the probe image" \
 			"look at its log: kubectl -n ${service%/*} logs deployment/registry"
+		;;
+	esac
+}
+
+# explain_full_store: where the registry says that its disk is full, which does not heal by waiting.
+explain_full_store() {
+	case $(cat "$work/body") in
+	*"no space left on device"* | *"disk quota exceeded"*)
+		die "the registry's storage is full ($problem)" "the probe image, a few kilobytes, must fit" \
+			"delete images and collect, or enlarge the claim: docs/operating.md, Space"
 		;;
 	esac
 }

@@ -70,7 +70,7 @@ request() {
 			-D "$work/reply" "$@" 2>"$work/error" || cat "$work/error" >>"$work/reply"
 	else
 		if [ "$file" ]; then set -- --body-file="$file" --header="Content-Type: $type" "$@"; fi
-		wget --no-config --no-proxy --no-hsts -nv -S --ca-certificate="$work/ca" -T 10 -t 1 --method="$method" \
+		wget --no-config --no-proxy --no-hsts --content-on-error -nv -S --ca-certificate="$work/ca" -T 10 -t 1 --method="$method" \
 			--header="Accept: $type" -O "$work/body" "$@" 2>"$work/reply" || :
 	fi
 	status=$(sed -n 's/^ *HTTP[^ ]* \([0-9][0-9][0-9]\).*/\1/p' "$work/reply" | tail -n1)
@@ -78,6 +78,7 @@ request() {
 	problem="$method $url answered $status"
 	case $status in
 	401 | 403 | 405) explain_status ;;
+	5??) explain_full_store ;;
 	esac
 }
 

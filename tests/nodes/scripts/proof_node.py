@@ -18,6 +18,9 @@ from tests.nodes.scripts.registry_server import INDEX, MANIFEST, Store, digest, 
 
 HOST = "registry.cube.local"
 REPOSITORY = "k3s-registry/pull-proof"
+FILL = 'mount -t tmpfs -o size=64k tmpfs "$1" && { cat /dev/zero >"$1/filler"; shift; exec "$@"; }'
+FULL = ("unshare", "--mount", "--propagation", "private", "sh", "-c", FILL, "sh")
+"""Runs a command that sees a full file system in its first argument; both end together."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,8 @@ class Bench:
         self.store = Store()
         self.stack = ExitStack()
 
-    def serve_by(self, program: Path) -> None:
-        """Start the distribution project's own registry."""
+    def serve_by(self, program: Path, *, full: bool = False) -> None:
+        """Start the distribution project's own registry, on request with a file system of its own that is full."""
         directory = self.node.root / "server"
         directory.mkdir()
         certificate, key = self.authority.server(names=(HOST,))
@@ -90,10 +93,12 @@ class Bench:
             f"http: {{addr: '127.0.0.1:{port}', secret: test,"
             f" tls: {{certificate: {directory}/server.crt, key: {directory}/server.key}}}}\n"
         )
+        command: list[str | Path] = [program, "serve", directory / "config.yml"]
+        if full:
+            (directory / "data").mkdir()
+            command = [*FULL, directory / "data", *command]
         server = self.stack.enter_context(
-            subprocess.Popen(
-                [program, "serve", directory / "config.yml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
+            subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         )
         self.stack.callback(server.terminate)
         self.point_at(port)

@@ -2,16 +2,19 @@
 
 import datetime as dt
 import socket
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lab import toolchain
 from lab.tests.ports import closed_port
 from tests.authority import DAY, NOW, Authority
 from tests.nodes.scripts.node import CA_FILE, CERTS, dash_only, executable
-from tests.nodes.scripts.proof_node import HOST, Bench
+from tests.nodes.scripts.proof_node import FULL, HOST, Bench
 
 
 def assert_sentence(bench: Bench, *expected: str, **changes: str) -> None:
@@ -158,6 +161,15 @@ def test_a_registry_that_refuses_uploads_is_named_at_once(bench: Bench) -> None:
     bench.store.read_only = True
     bench.serve()
     assert_sentence(bench, "answered 405", wait_seconds="60")
+
+
+def test_a_registry_whose_storage_is_full_is_named_at_once(bench: Bench, tmp_path: Path) -> None:
+    if subprocess.run([*FULL, tmp_path, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount a file system")
+    bench.serve_by(toolchain.ensure(["registry"])["registry"], full=True)
+    started = time.monotonic()
+    assert_sentence(bench, "the registry's storage is full", "answered 500", "docs/operating.md", wait_seconds="60")
+    assert time.monotonic() - started < 30, "waiting does not free space"
 
 
 def test_a_registry_that_stays_broken_is_named(curl_bench: Bench) -> None:
