@@ -70,8 +70,8 @@ request() {
 			-D "$work/reply" "$@" 2>"$work/error" || cat "$work/error" >>"$work/reply"
 	else
 		if [ "$file" ]; then set -- --body-file="$file" --header="Content-Type: $type" "$@"; fi
-		wget --no-config --no-proxy --no-hsts --content-on-error -nv -S --ca-certificate="$work/ca" -T 10 -t 1 --method="$method" \
-			--header="Accept: $type" -O "$work/body" "$@" 2>"$work/reply" || :
+		wget --no-config --no-proxy --no-hsts --content-on-error -nv -S --ca-certificate="$work/ca" -T 10 -t 1 \
+			--method="$method" --header="Accept: $type" -O "$work/body" "$@" 2>"$work/reply" || :
 	fi
 	status=$(sed -n 's/^ *HTTP[^ ]* \([0-9][0-9][0-9]\).*/\1/p' "$work/reply" | tail -n1)
 	status=${status:-000}
