@@ -50,6 +50,8 @@ _SHARED: Final = (
     "config_path.awk",
     "running.sh",
     "k3s.sh",
+    "proxy.awk",
+    "proxy.sh",
 )
 _TRUST: Final = (
     *_SHARED,
@@ -72,7 +74,7 @@ _TRUST: Final = (
 )
 TRUST: Final = Script((*_TRUST, "trust.sh"))
 TRUST_WITH_RESTART: Final = Script((*_TRUST, "restart.sh", "trust.sh"))
-PROOF: Final = Script((*_SHARED, "proxy.awk", "proxy.sh", "address_owners.awk", "diagnosis.sh", "proof.sh"))
+PROOF: Final = Script((*_SHARED, "address_owners.awk", "diagnosis.sh", "proof.sh"))
 
 
 def command(action: str) -> str:

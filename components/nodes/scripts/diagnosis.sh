@@ -97,8 +97,7 @@ explain_proxy() {
 		*) return 0 ;;
 		esac
 	fi
-	die "containerd asks $proxy for $hostname: $(printf %s "$1" | tr ';' ',')" "it must ask $address itself" \
-		"add $hostname to NO_PROXY in the environment of K3s (k3s.service.env or k3s-agent.service.env) and restart K3s"
+	refuse_proxy ": $(printf %s "$1" | tr ';' ',')"
 }
 
 # explain_reach: why the registry did not answer the client as it should.

@@ -28,6 +28,7 @@ require_root() {
 # check_node: nothing is changed on a node on which this would not end well.
 check_node() {
 	check_k3s
+	check_proxy
 	check_containerd
 	check_rancher
 	check_registries
