@@ -173,7 +173,7 @@ read_status() {
 check_toml() {
 	certs=$(sed -n "s/^[[:space:]]*config_path[^\"']*[\"']\([^\"':][^\"':]*\).*/\1/p" \
 		"$root$data/agent/etc/containerd/config.toml" | tail -n1)
-	toml=$root$certs/$endpoint/hosts.toml
+	toml=$root$certs/$registry/hosts.toml
 	if [ "$certs" ] && [ ! -e "$toml" ]; then
 		die "$toml is missing" "containerd finds the CA through it" "put it back: pulumi up -c audit=again"
 	fi

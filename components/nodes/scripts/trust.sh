@@ -12,7 +12,6 @@ find_files() {
 	find_k3s
 	follow_running_k3s
 	what='' trial='' ca=$root$ca_file journal=$root$ca_file.restart restart=''
-	toml=$root$certs/$endpoint/hosts.toml
 	owners=$root/etc/rancher/k3s/k3s-registry-nodes
 	others=$(grep -svxF "$node" "$owners") || :
 	find_store
@@ -32,7 +31,7 @@ check_node() {
 	check_containerd
 	check_rancher
 	check_registries
-	check_hosts_toml
+	each_hosts_toml check_hosts_toml
 	check_wsl
 	each_hosts_file check_hosts
 	check_store
@@ -76,7 +75,7 @@ write_files() {
 	update_store
 	each_hosts_file write_hosts
 	write_registries
-	write_hosts_toml
+	each_hosts_toml write_hosts_toml
 	write_owners "$node$nl$others"
 }
 
@@ -116,7 +115,7 @@ remove() {
 
 remove_files() {
 	remove_former_hosts_toml
-	remove_hosts_toml "$endpoint"
+	each_hosts_toml remove_hosts_toml
 	remove_certs
 	remove_registries
 	each_hosts_file write_hosts
