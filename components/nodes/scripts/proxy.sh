@@ -20,5 +20,5 @@ find_proxy() {
 # refuse_proxy TEXT: ends the run of a node whose containerd asks $proxy; TEXT is what came of it.
 refuse_proxy() {
 	die "containerd asks $proxy for $hostname$1" "it must ask $address itself" \
-		"add $hostname to NO_PROXY (CONTAINERD_NO_PROXY where set) for the service ${unit:-k3s} and restart K3s"
+		"add $hostname to NO_PROXY (or CONTAINERD_NO_PROXY) in k3s.service.env or k3s-agent.service.env and restart K3s"
 }
