@@ -31,7 +31,7 @@ class Outputs:
     registry_port: int
     """The registry's TCP port."""
     registry_endpoint: str
-    """`host:port`, as image names begin."""
+    """`host:port`, as image names begin; they may leave out port 443."""
     registry_url: str
     """`https://host:port`."""
     registry_ip: str
@@ -91,7 +91,7 @@ def gather(config: StackConfig, certificates: Certificates, nodes: Nodes, proof:
         cluster_endpoint=cluster_endpoint(config.namespace, config.port),
         namespace=config.namespace,
         docker_certs_dir=docker_certs_dir(endpoint),
-        buildkit_config=buildkit_config(endpoint),
+        buildkit_config="".join(buildkit_config(each, docker_certs_dir(endpoint)) for each in config.endpoints),
         ca_cert_pem=certificates.issuer_pem,
         trust_bundle_pem=certificates.bundle_pem,
         ca_fingerprint_sha256=certificates.issuer_pem.apply(lambda pem: fingerprints(pem)[0]),
@@ -110,9 +110,9 @@ def docker_certs_dir(endpoint: str) -> str:
     return f"/etc/docker/certs.d/{endpoint}"
 
 
-def buildkit_config(endpoint: str) -> str:
+def buildkit_config(endpoint: str, certs_dir: str) -> str:
     """BuildKit's configuration for this registry: it trusts the same file as docker."""
-    return f'[registry."{endpoint}"]\n  ca=["{docker_certs_dir(endpoint)}/ca.crt"]\n'
+    return f'[registry."{endpoint}"]\n  ca=["{certs_dir}/ca.crt"]\n'
 
 
 def node_table(revisions: Mapping[str, str], digests: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -66,7 +66,7 @@ def test_messages_name_the_service_with_its_namespace() -> None:
 
 
 def test_buildkit_trusts_the_same_file_as_docker() -> None:
-    registry = tomllib.loads(buildkit_config("r.local:5000"))["registry"]
+    registry = tomllib.loads(buildkit_config("r.local:5000", docker_certs_dir("r.local:5000")))["registry"]
     assert registry == {"r.local:5000": {"ca": [f"{docker_certs_dir('r.local:5000')}/ca.crt"]}}
 
 

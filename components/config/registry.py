@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 from pydantic import Field
 
@@ -19,6 +20,9 @@ from components.config.types import (
     Quantity,
     RegistryName,
 )
+
+_HTTPS: Final = 443
+"""The port that a name without one means."""
 
 
 class LoadBalancer(StrEnum):
@@ -146,6 +150,11 @@ class RegistrySettings(Model):
     def endpoint(self) -> str:
         """The one spelling of the registry that image names, hosts.toml and registries.yaml share."""
         return f"{self.hostname}:{self.port}"
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """Every spelling that image names may have: clients ask for port 443 where a name has no port."""
+        return (self.endpoint, self.hostname) if self.port == _HTTPS else (self.endpoint,)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class Script:
         return "\n".join(_as_shell(part, (directory / part).read_text(encoding="utf-8")) for part in self.parts)
 
 
-_SHARED: Final = ("session.sh", "kubectl.sh", "running.sh")
+_SHARED: Final = ("session.sh", "kubectl.sh", "running.sh", "proxy.awk", "proxy.sh")
 _TRUST: Final = (
     *_SHARED,
     "k3s_words.awk",
@@ -68,18 +68,7 @@ _TRUST: Final = (
 )
 TRUST: Final = Script((*_TRUST, "trust.sh"))
 TRUST_WITH_RESTART: Final = Script((*_TRUST, "restart.sh", "trust.sh"))
-PROOF: Final = Script(
-    (
-        *_SHARED,
-        "paths.awk",
-        "used_data.sh",
-        "proxy.awk",
-        "proxy.sh",
-        "address_owners.awk",
-        "diagnosis.sh",
-        "proof.sh",
-    )
-)
+PROOF: Final = Script((*_SHARED, "paths.awk", "used_data.sh", "address_owners.awk", "diagnosis.sh", "proof.sh"))
 
 
 def command(action: str) -> str:

@@ -124,8 +124,8 @@ def _trusted(config: StackConfig, bundle_pem: str) -> dict[str, str]:
         "ca_file": CA_FILE,
         "fingerprints": " ".join(fingerprints(bundle_pem)),
         "authorities": bundle_pem,
-        "mirrors_entry": mirrors_entry(config.endpoint),
-        "configs_entry": configs_entry(config.endpoint),
+        "mirrors_entry": "".join(map(mirrors_entry, config.endpoints)),
+        "configs_entry": "".join(map(configs_entry, config.endpoints)),
         "hosts_toml": hosts_toml(config.endpoint),
     }
 

@@ -188,7 +188,7 @@ _ENDINGS: Final = _compiled(
             "{where}: the account {user} may not log in there ({reason}); set {key}.user to an account with a login "
             "shell, or give this one a shell (`chsh -s /bin/sh {user}`)"
         ),
-        r"(?im)^.*(?:\bsudo -n does not work here|^sudo(?:-rs)?:).*$": (
+        r"(?im)^.*\b(?:sudo -n does not work here|sudo(?:-rs)?:).*$": (
             "{where}: `sudo -n` does not work there ({reason}); install sudo and allow that user to run `sh` without "
             "a password, or set {key}.user to root"
         ),

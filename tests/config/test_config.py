@@ -200,6 +200,14 @@ def test_an_address_is_passed_on_in_its_shortest_form() -> None:
     assert parse(with_value("ip", "FD00:0:0::202")).address == "fd00::202"
 
 
+@pytest.mark.parametrize(
+    ("port", "expected"),
+    [(5000, ["registry.cube.local:5000"]), (443, ["registry.cube.local:443", "registry.cube.local"])],
+)
+def test_images_may_leave_out_port_443_alone(port: int, expected: list[str]) -> None:
+    assert list(parse(with_value("port", port)).endpoints) == expected
+
+
 def test_the_endpoint_is_host_and_port() -> None:
     assert parse(with_value("port", 5001)).endpoint == "registry.cube.local:5001"
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.machines import Machine
+
 from .deployed import Deployed
 from .node_files import differences, snapshot
 
@@ -22,17 +24,28 @@ def test_a_moved_registry_leaves_nothing_of_the_old_one_on_the_nodes(deployed: D
     port = program.configuration(lambda keys: keys.update(port=5001))
     assert deployed.planned(port)["registry-server-service"] == "update"
     program.up(config=port)
-    program.up(config=program.configuration(lambda keys: keys.update(port=5001, ip="10.77.0.203")))
+    program.up(config=program.configuration(lambda keys: keys.update(port=443, ip="10.77.0.203")))
+    pulled = program.outputs()["nodes"]
+    for name, machine in program.machines.items():
+        assert directories(machine) == ["registry.cube.local", "registry.cube.local:443"]
+        image = f"registry.cube.local/k3s-registry/pull-proof@{pulled[name]['pulledDigest']}"
+        machine.run(machine.kind.k3s("crictl", "pull", image))
+        machine.run(machine.kind.k3s("crictl", "rmi", image))
     program.up(config=program.configuration(lambda keys: keys.update(hostname="images.cube.local", aliases=[])))
     for machine in program.machines.values():
         assert machine.path("/etc/hosts").read_text().count("# BEGIN k3s-registry") == 1
-        folders = machine.path(f"{machine.kind.data_dir}/agent/etc/containerd/certs.d")
-        assert sorted(folder.name for folder in folders.iterdir() if folder.is_dir()) == ["images.cube.local:5000"]
+        assert directories(machine) == ["images.cube.local:5000"]
     program.run("destroy", "--yes", "--skip-preview")
     changed = {
         name: differences(deployed.files_before[name], snapshot(machine)) for name, machine in program.machines.items()
     }
     assert changed == {name: [] for name in changed}
+
+
+def directories(machine: Machine) -> list[str]:
+    """The names under which containerd finds settings of a registry."""
+    certs = machine.path(f"{machine.kind.data_dir}/agent/etc/containerd/certs.d")
+    return sorted(directory.name for directory in certs.iterdir() if directory.is_dir())
 
 
 def test_another_namespace_is_proved_by_pulls_from_the_registry_that_remains(deployed: Deployed) -> None:

@@ -64,6 +64,7 @@ def ended(output: str, status: str = "1") -> str:
         (ended("sudo: a password is required"), "`sudo -n` does not work there"),
         (ended("sudo: Ein Passwort ist notwendig"), "`sudo -n` does not work there"),
         (ended("sudo: interactive authentication is required"), "`sudo -n` does not work there"),
+        (ended("bash: line 1: sudo: command not found", "127"), "`sudo -n` does not work there"),
         (ended("sudo -n does not work here: whatever it says"), "`sudo -n` does not work there"),
         (ended("This account is currently not available."), "nodes.cube01.user"),
         (ended("/usr/sbin/nologin: no"), "nodes.cube01.user"),

@@ -36,17 +36,26 @@ check_template() {
 	done
 }
 
+# each_hosts_toml FUNCTION: calls it for each form in which images name the registry, since containerd looks for a
+# directory of literally that name. Sets registry (the form) and toml.
+each_hosts_toml() {
+	for registry in $endpoints; do
+		toml=$root$certs/$registry/hosts.toml
+		"$1"
+	done
+}
+
 # check_hosts_toml: refuses a file in our place that somebody else wrote.
 check_hosts_toml() {
 	if [ -e "$toml" ] && ! begins_like "$toml" "$hosts_toml"; then
-		die "found \"$line\" in $certs/$endpoint/hosts.toml, which is not ours" "settings of others stay" \
+		die "found \"$line\" in ${toml#"$root"}, which is not ours" "settings of others stay" \
 			"move that file away and run pulumi up again"
 	fi
 }
 
 # write_hosts_toml: K3s writes the file anew at each of its starts, so a file that means the same stays as it is.
 write_hosts_toml() {
-	printf %s "$hosts_toml" >"$work/new"
+	printf %s "${hosts_toml%%"$endpoint"*}$registry${hosts_toml#*"$endpoint"}" >"$work/new"
 	if means_ours; then cat "$toml" >"$work/new"; fi
 	write_file hosts.toml "$toml"
 }
@@ -57,15 +66,15 @@ means_ours() {
 	[ -e "$toml" ] && [ "$(awk "$mirrored_awk" "$toml")" = "$(awk NF "$work/new")" ]
 }
 
-# remove_hosts_toml ENDPOINT: removes our settings for it from containerd.
+# remove_hosts_toml: removes our settings for $registry from containerd.
 remove_hosts_toml() {
 	if [ "$verb" = check ]; then
 		note hosts.toml
 		return 0
 	fi
-	remove_file hosts.toml "$root$certs/$1/hosts.toml" "$hosts_toml"
-	remove_directory "$root$certs/$1"
-	rmdir "$root$certs/$1" 2>/dev/null || :
+	remove_file hosts.toml "$toml" "$hosts_toml"
+	remove_directory "${toml%/*}"
+	rmdir "${toml%/*}" 2>/dev/null || :
 }
 
 # remove_certs: removes the directory of hosts.toml files, or the marker alone where others have put files there.
@@ -76,8 +85,12 @@ remove_certs() {
 
 # remove_former_hosts_toml: of the registry that registries.yaml names as ours, where it is another one by now.
 remove_former_hosts_toml() {
-	case $former in
-	'' | "$endpoint" | */*) ;;
-	*) remove_hosts_toml "$former" ;;
-	esac
+	for registry in $former; do
+		toml=$root$certs/$registry/hosts.toml
+		case " $endpoints $registry" in
+		# One of the present forms, or no name of a directory.
+		*" $registry "* | */*) ;;
+		*) remove_hosts_toml ;;
+		esac
+	done
 }

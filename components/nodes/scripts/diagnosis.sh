@@ -107,8 +107,7 @@ explain_proxy() {
 		*) return 0 ;;
 		esac
 	fi
-	die "containerd asks $proxy for $hostname: $(printf %s "$1" | tr ';' ',')" "it must ask $address itself" \
-		"add $hostname to NO_PROXY in the environment of K3s (k3s.service.env or k3s-agent.service.env) and restart K3s"
+	refuse_proxy ": $(printf %s "$1" | tr ';' ',')"
 }
 
 # explain_reach: why the registry did not answer the client as it should.
@@ -184,7 +183,7 @@ read_status() {
 check_toml() {
 	certs=$(sed -n "s/^[[:space:]]*config_path[^\"']*[\"']\([^\"':][^\"':]*\).*/\1/p" \
 		"$root$data/agent/etc/containerd/config.toml" | tail -n1)
-	toml=$root$certs/$endpoint/hosts.toml
+	toml=$root$certs/$registry/hosts.toml
 	if [ "$certs" ] && [ ! -e "$toml" ]; then
 		die "$toml is missing" "containerd finds the CA through it" "put it back: pulumi up -c audit=again"
 	fi

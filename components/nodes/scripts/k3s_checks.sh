@@ -63,3 +63,9 @@ check_k3s() {
 			"remove that setting (service ${unit:-k3s}, $config_yaml) or take the node out of the configuration"
 	fi
 }
+
+# check_proxy: refuses a containerd that would ask a proxy for the registry. Where none runs, the proof finds it.
+check_proxy() {
+	find_proxy
+	if [ "$proxy" ]; then refuse_proxy ''; fi
+}

@@ -6,14 +6,14 @@
 # Pushing goes to the address, with the CA from the settings: a wrong name or trust file must not hinder other nodes.
 # Pulling goes by name, through everything that a pod's image goes through.
 
-# prepare: Sets base (the registry by its address), image (as a pod names it), client (curl, wget or
-# empty), deadline, and what the other functions set, as it is before the first request.
+# prepare: Sets base (the registry by its address), client (curl, wget or empty), deadline, and what the other
+# functions set, as it is before the first request.
 prepare() {
 	case $address in
 	*:*) base=https://[$address]:$port ;;
 	*) base=https://$address:$port ;;
 	esac
-	image=$endpoint/$repository@$digest status=000 problem='' pushed=false cluster=''
+	status=000 problem='' pushed=false cluster=''
 	printf %s "$authorities" >"$work/ca"
 	: >"$work/reply"
 	: >"$work/pull"
@@ -155,6 +155,15 @@ push_manifest() {
 	answered 201 202
 }
 
+# pull_images: by each form of the registry's name that pods may use.
+pull_images() {
+	for registry in $endpoints; do
+		image=$registry/$repository@$digest
+		pull_image
+		k3s crictl rmi "$image" || :
+	done
+}
+
 # pull_image: by the node's own containerd. Once the registry has answered with a good certificate, some failures are
 # matters of this node and do not heal by waiting; all others may (K3s restarts, an endpoint moves), and so may these
 # where no client could ask the registry.
@@ -185,10 +194,6 @@ try_pull() {
 	return 1
 }
 
-remove_image() {
-	k3s crictl rmi "$image" || :
-}
-
 # list_cluster: a server sees the whole cluster. A report of nodes that the configuration does not list is worth no
 # failure. Sets cluster, a member of the answer.
 list_cluster() {
@@ -209,8 +214,7 @@ require_k3s
 prepare
 check_node_name
 publish_image
-pull_image
-remove_image
+pull_images
 list_cluster
 report
 exit 0

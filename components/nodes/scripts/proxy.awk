@@ -11,8 +11,7 @@ function value(variable) {
 
 {
 	at = index($0, "=")
-	name = substr($0, 1, at - 1)
-	env[name] = substr($0, at + 1)
+	env[substr($0, 1, at - 1)] = substr($0, at + 1)
 }
 
 END {
@@ -23,16 +22,11 @@ END {
 		entry = entries[i]
 		gsub(/^[ \t]+|[ \t]+$/, "", entry)
 		if (entry == "*") exit
-		if (match(entry, /:[0-9]+$/)) {
-			if (substr(entry, RSTART + 1) != port) continue
-			entry = substr(entry, 1, RSTART - 1)
-		}
-		if (entry == "") continue
+		sub(":" port "$", "", entry)
+		if (entry == host) exit
 		sub(/^\*\./, ".", entry)
 		if (entry !~ /^\./) entry = "." entry
-		else if (entry == "." host) continue
-		whole = "." host
-		if (length(entry) <= length(whole) && substr(whole, length(whole) - length(entry) + 1) == entry) exit
+		if (substr(host, length(host) - length(entry) + 1) == entry) exit
 	}
 	scheme = index(proxy, "://") ? substr(proxy, 1, index(proxy, "://") + 2) : ""
 	sub(/^.*@/, scheme, proxy)

@@ -22,9 +22,11 @@ END {
 	end_mark = "# END k3s-registry"
 	added_mark = " # k3s-registry"
 	aside_mark = "# set aside by k3s-registry: "
-	# The guide's entry below `configs:` has no port.
 	host = endpoint
 	sub(/:[0-9]+$/, "", host)
+	ours[endpoint]
+	# Images may leave this port out.
+	if (endpoint ~ /:443$/) ours[host]
 	take_out_ours()
 	give_back_lines()
 	if (verb != "remove") find_sections()
@@ -170,9 +172,10 @@ function entry_line(i, spaces) {
 			"entries of one mapping are indented alike", "correct that line")
 	if (spaces == limit) {
 		read_key(content)
-		taking = (name == endpoint || section == "configs" && name == host) && (take_over || restored[i])
-		if (name == endpoint && !taking)
-			refuse(number_now, "an entry for " endpoint " that is not marked as ours", "settings of others stay",
+		# The guide's entry below `configs:` has no port.
+		taking = (name in ours || section == "configs" && name == host) && (take_over || restored[i])
+		if (name in ours && !taking)
+			refuse(number_now, "an entry for " name " that is not marked as ours", "settings of others stay",
 				"set takeOver: true for one pulumi up, or remove that entry and run pulumi up again")
 	}
 	return 0
@@ -235,10 +238,13 @@ function emit(text) {
 	separator = "\n"
 }
 
-function emit_block(key, width,    i, count, parts, pad) {
+# A block per entry.
+function emit_block(key, width,    i, parts, pad) {
 	pad = sprintf("%" width "s", "")
-	emit(pad begin_mark line_end)
-	count = split(ENVIRON[key "_entry"], parts, "\n")
-	for (i = 1; i <= count; i++) if (parts[i] != "") emit(pad parts[i] line_end)
-	emit(pad end_mark line_end)
+	split(ENVIRON[key "_entry"], parts, "\n")
+	while (parts[++i] != "") {
+		if (parts[i] ~ /^"/) emit(pad begin_mark line_end)
+		emit(pad parts[i] line_end)
+		if (parts[i + 1] !~ /^ /) emit(pad end_mark line_end)
+	}
 }

@@ -6,8 +6,8 @@
 # A block goes in only where the lines around it are understood for certain; anything else is refused before a byte of
 # the node has changed.
 
-# find_registries: Sets registries (the path on the node), yaml (the same below root), former (the registry that our
-# block in it names, so that a stack whose registry's name changes finds what it left) and file_mark.
+# find_registries: Sets registries (the path on the node), yaml (the same below root), former (the registry as our
+# blocks in it name it, so that a stack whose registry's name changes finds what it left) and file_mark.
 find_registries() {
 	option private-registry
 	registries=${value:-/etc/rancher/k3s/registries.yaml}
@@ -15,7 +15,7 @@ find_registries() {
 	file_mark='# Made by k3s-registry'
 	former=''
 	if [ -e "$yaml" ]; then
-		former=$(sed -n '/^ *# BEGIN k3s-registry/{n;s/^ *"\(.*\)":.*/\1/p;}' "$yaml" | tail -n1)
+		former=$(sed -n '/^ *# BEGIN k3s-registry/{n;s/^ *"\([^ ]*\)":.*/\1/p;}' "$yaml" | sort -u)
 	fi
 }
 

@@ -16,6 +16,10 @@ keep_file() {
 	if [ -e "$2" ]; then cp -p "$2" "$journal/$1"; fi
 }
 
+keep_hosts_toml() {
+	keep_file "1$registry" "$toml"
+}
+
 keep_hosts_file() {
 	hosts_files=$((hosts_files + 1))
 	keep_file "hosts$hosts_files" "$host_file"
@@ -29,7 +33,7 @@ keep_former_files() {
 	create_directory "${journal%/*}"
 	mkdir -m 700 "$journal"
 	hosts_files=0
-	keep_file 1 "$toml"
+	each_hosts_toml keep_hosts_toml
 	keep_file 2 "$yaml"
 	keep_file 3 "$owners"
 	each_hosts_file keep_hosts_file
@@ -50,9 +54,13 @@ put_former_files_back() {
 			remove_directory "${former_file%/*}"
 		fi
 	done
-	# Where K3s created the directory of our file anew, it holds no marker.
-	if rmdir "${toml%/*}"; then remove_directory "$root$certs"; fi
+	each_hosts_toml remove_created_directory
 	sync
+}
+
+# remove_created_directory: where K3s created the directory of our file anew, it holds no marker.
+remove_created_directory() {
+	if rmdir "${toml%/*}"; then remove_directory "$root$certs"; fi
 }
 
 # restart_k3s: starts the process that restarts K3s, and waits until it reports.

@@ -9,14 +9,16 @@
 # shellcheck disable=SC2016,SC2034,SC2154,SC2329  # settings come before this text, parts share names, awk is quoted
 
 # start_session PROMISE: PROMISE is what holds after a failure that has no sentence of its own.
-# Sets root, endpoint (the registry as image names have it), lock (its path) and nl (a newline).
+# Sets root, endpoint (the registry as image names have it), endpoints (every form of that: a client asks for port 443
+# where a name has no port), lock (its path) and nl (a newline).
 start_session() {
 	set -eu
 	umask 022
 	export LC_ALL=C
 	promise=$1 root=${K3S_REGISTRY_ROOT:-} endpoint=$hostname:$port said='' work='' nl='
 '
-	lock=$root/run/k3s-registry.lock
+	lock=$root/run/k3s-registry.lock endpoints=$endpoint
+	if [ "$port" = 443 ]; then endpoints="$endpoint $hostname"; fi
 	# sudo's secure_path often lacks the directories of K3s and of the certificate tools.
 	PATH=$PATH:$root/usr/local/bin:$root/opt/bin:$root/usr/sbin:$root/sbin
 	# No child may read the rest of stdin, which is this script, or write to the two streams of the answer.

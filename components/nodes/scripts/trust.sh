@@ -12,7 +12,6 @@ find_files() {
 	find_k3s
 	follow_running_k3s
 	what='' trial='' ca=$root$ca_file journal=$root$ca_file.restart restart=''
-	toml=$root$certs/$endpoint/hosts.toml
 	owners=$root/etc/rancher/k3s/k3s-registry-nodes
 	others=$(grep -svxF "$node" "$owners") || :
 	find_store
@@ -28,10 +27,11 @@ require_root() {
 # check_node: nothing is changed on a node on which this would not end well.
 check_node() {
 	check_k3s
+	check_proxy
 	check_containerd
 	check_rancher
 	check_registries
-	check_hosts_toml
+	each_hosts_toml check_hosts_toml
 	check_wsl
 	each_hosts_file check_hosts
 	check_store
@@ -75,7 +75,7 @@ write_files() {
 	update_store
 	each_hosts_file write_hosts
 	write_registries
-	write_hosts_toml
+	each_hosts_toml write_hosts_toml
 	write_owners "$node$nl$others"
 }
 
@@ -115,7 +115,7 @@ remove() {
 
 remove_files() {
 	remove_former_hosts_toml
-	remove_hosts_toml "$endpoint"
+	each_hosts_toml remove_hosts_toml
 	remove_certs
 	remove_registries
 	each_hosts_file write_hosts

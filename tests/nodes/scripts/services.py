@@ -1,7 +1,7 @@
 """K3s as a service of a node in a temporary root: units as its installer writes them, and how it is restarted."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from components.nodes.script import TRUST_WITH_RESTART
 from tests.nodes.scripts.node import CERTS, CONFIG, Node, executable
@@ -165,21 +165,53 @@ def running(node: Node, *data_dirs: str) -> None:
         node.write(f"/proc/{number}/cmdline", "\0".join(arguments))
 
 
+SECRETS = {"-t", "--token", "--agent-token", "--datastore-endpoint", "--etcd-s3-secret-key", "K3S_TOKEN"}
+"""Flags and variables whose value K3s does not note; not all of them."""
+OMITTED = "********"
+
+
+def noted(*words: str, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The notes that K3s leaves on its node, by the words of its command line; those of its configuration are in it.
+
+    It splits `--flag=value` but not `-f=value`, leaves out the value after a secret flag, and of its environment notes
+    the variables that begin with `K3S_`.
+    """
+    parts = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    arguments = [OMITTED if flag in SECRETS else part for flag, part in zip(["", *parts], parts, strict=False)]
+    own = {name: value for name, value in sorted((environment or {}).items()) if name.startswith("K3S_")}
+    variables = {name: OMITTED if name in SECRETS else value for name, value in own.items()}
+    return {"k3s.io/node-args": go_json(arguments), "k3s.io/node-env": go_json(variables)}
+
+
+def go_json(value: object) -> str:
+    """JSON as Go's encoder writes it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
 ANSWERING = """\
 #!/bin/sh
 case "$*" in
 --version) echo 'k3s version v1.34.4+k3s1 (abcdef)' ;;
 *' --kubeconfig '{root}{data}'/agent/kubelet.kubeconfig '*' auth whoami '*) printf %s 'system:node:{name}' ;;
-*' get node {name} '*node-args*) printf %s '{words}' ;;
+*' get node {name} '*'{{.metadata.annotations.k3s\\.io/node-args}}'*) printf %s '{arguments}' ;;
+*' get node {name} '*'{{.metadata.annotations.k3s\\.io/node-env}}'*) printf %s '{environment}' ;;
 *) echo 'Error from server (Forbidden)' >&2 && exit 1 ;;
 esac
 """
 
 
-def answering(node: Node, data: str, *words: str, name: str = "cube01") -> None:
+def answering(
+    node: Node, data: str, *words: str, name: str = "cube01", environment: Mapping[str, str] | None = None
+) -> None:
     """Have a K3s run that was started with these words, and an API server that shows what K3s noted on its node."""
     running(node, data)
-    # As Go's encoder writes it.
-    noted = json.dumps(words).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-    quoted = ANSWERING.format(root=node.root, data=data.replace(" ", "' '"), name=name, words=noted)
-    executable(node.root / "usr/local/bin/k3s", quoted)
+    notes = noted(*words, environment=environment)
+    script = ANSWERING.format(
+        root=node.root,
+        data=data.replace(" ", "' '"),
+        name=name,
+        arguments=notes["k3s.io/node-args"].replace("'", "'\\''"),
+        environment=notes["k3s.io/node-env"].replace("'", "'\\''"),
+    )
+    executable(node.root / "usr/local/bin/k3s", script)

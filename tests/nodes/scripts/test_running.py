@@ -7,7 +7,10 @@ from tests.nodes.scripts.proof_node import HOST, Bench
 from tests.nodes.scripts.services import ANEW, answering, running, systemd
 from tests.nodes.scripts.test_k3s import assert_refused
 
+DEFAULT = "/var/lib/rancher/k3s"
 ELSEWHERE = "/mnt/big disk/k3s"
+UNIT = "/etc/systemd/system/k3s.service"
+STARTS = "[Service]\nType=notify\nExecStart=/usr/local/bin/k3s server {}\n"
 
 
 def moved(node: Node, data: str = ELSEWHERE) -> str:
@@ -92,20 +95,75 @@ def test_crictl_is_pointed_at_the_data_dir(curl_bench: Bench) -> None:
     assert f"crictl {node.root}{ELSEWHERE}/agent/etc/crictl.yaml" in node.read("/configured").decode().splitlines()
 
 
-DEFAULT = "/var/lib/rancher/k3s"
-WRAPPER = "/etc/systemd/system/k3s.service"
+CRICTL = "agent/etc/crictl.yaml"
+# Searches as K3s does: by the environment, its configuration and its default.
+SEARCHING = """\
+#!/bin/sh
+configured=$(sed -n 's/^data-dir: //p' '{root}/etc/rancher/k3s/config.yaml')
+configured=${{configured:+{root}$configured}}
+default={root}/var/lib/rancher/k3s
+for file in "${{CRI_CONFIG_FILE:-}}" "${{configured:-${{K3S_DATA_DIR:-$default}}}}/agent/etc/crictl.yaml" \\
+    "$default/agent/etc/crictl.yaml"; do
+    if [ "$1" != crictl ] || [ -e "$file" ]; then exec "$0.real" "$@"; fi
+done
+echo 'FATA[0000] validate service connection: validate CRI v1 image API for endpoint' \\
+    '"unix:///run/containerd/containerd.sock": connection error' >&2
+exit 1
+"""
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {UNIT: STARTS.format(f"'--data-dir={ELSEWHERE}'")},
+        {UNIT: STARTS.format(f"--data-dir '{ELSEWHERE}'")},
+        {UNIT: STARTS.format("--config /srv/k3s.yaml"), "/srv/k3s.yaml": f"data-dir: {ELSEWHERE}\n"},
+    ],
+    ids=["one word", "two words", "configuration"],
+)
+def test_a_pull_works_where_only_the_unit_says_where_the_data_is(curl_bench: Bench, files: dict[str, str]) -> None:
+    """And no K3s can be asked: `k3s crictl` itself reads no unit."""
+    node = curl_bench.node
+    curl_bench.serve()
+    node.write(f"{ELSEWHERE}/{CRICTL}", "")
+    k3s = node.root / "usr/local/bin/k3s"
+    k3s.rename(k3s.with_name("k3s.real"))
+    executable(k3s, SEARCHING.format(root=node.root))
+    assert "containerd does not answer" in curl_bench.run(wait_seconds="1").sentence
+    for path, text in files.items():
+        node.write(path, text)
+    assert curl_bench.run().answer["digest"] == curl_bench.probe.digest
+
+
+WRAPPER = "[Service]\nExecStart=/opt/start-k3s\n"
 """A unit that says nothing of how it starts K3s."""
 
 
 @pytest.mark.parametrize("path", ["/srv/r.yaml", "/srv/a <b> & c.yaml"], ids=["plain", "escaped"])
 def test_the_running_k3s_knows_its_registries_file_better_than_any_file(node: Node, path: str) -> None:
-    node.write(WRAPPER, "[Service]\nExecStart=/opt/start-k3s\n")
-    answering(node, DEFAULT, "server", "--token", "********", "--private-registry", path, "--disable", "traefik")
+    node.write(UNIT, WRAPPER)
+    answering(node, DEFAULT, "server", "--token", "--data-dir", "--private-registry", path, "--disable", "traefik")
     assert node.run("apply").status == 0
     assert node.read(path) == REGISTRIES_YAML.encode()
     assert node.run("check").status == 0
     node.run("remove")
     assert not (node.root / path[1:]).exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--private-registry=/srv/r.yaml", "-d=/var/lib/rancher/k3s"),
+        ("--tls-san=a,b", "--token=--private-registry=/srv/x.yaml", "--private-registry", "/srv/r.yaml"),
+        ("--node-label=private-registry=/srv/x.yaml", "--private-registry=/srv/r.yaml", "--debug"),
+    ],
+    ids=["one word", "secret", "label"],
+)
+def test_the_notes_are_read_in_the_form_that_k3s_gives_them(node: Node, words: tuple[str, ...]) -> None:
+    answering(node, DEFAULT, "server", *words, environment={"K3S_TOKEN": "hunter2", "K3S_URL": "https://a", "A": "b"})
+    assert node.run("apply").status == 0
+    assert node.read("/srv/r.yaml") == REGISTRIES_YAML.encode()
+    assert not (node.root / "srv/x.yaml").exists()
 
 
 def test_the_running_k3s_is_asked_under_the_name_that_the_cluster_knows(node: Node) -> None:
@@ -122,7 +180,7 @@ def test_the_running_k3s_is_asked_below_its_own_data_dir(node: Node) -> None:
 
 
 def test_the_role_is_that_of_the_running_k3s(node: Node) -> None:
-    node.write(WRAPPER, "[Service]\nExecStart=/opt/start-k3s\n")
+    node.write(UNIT, WRAPPER)
     answering(node, DEFAULT, "agent")
     assert_refused(node, "found K3s as agent", "nodes.cube01.role", role="server")
     assert node.run("apply", role="agent").status == 0

@@ -1,5 +1,6 @@
-"""A containerd that asks a proxy for the registry: found by its own environment, and named with the remedy."""
+"""A containerd that asks a proxy for the registry: by its own environment, before a node changes and after a pull."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from tests.nodes.scripts.node import Node, dash_only
 from tests.nodes.scripts.proof_node import HOST, Bench
-from tests.nodes.scripts.services import running
+from tests.nodes.scripts.services import restartable, restarts, running
 from tests.nodes.scripts.shells import Shell
 
 DATA = "/var/lib/rancher/k3s"
@@ -34,6 +35,8 @@ def started_with(node: Node, *environment: str, data: str = DATA) -> None:
     node.write("/proc/100/environ", "".join(f"{line}\0" for line in environment))
     node.write("/proc/101/cmdline", f"vi\0{data}/agent/etc/containerd/config.toml\0")
     node.write("/proc/101/environ", "HTTPS_PROXY=http://not.asked\0")
+    node.write("/proc/10/cmdline", f"{data}/data/current/bin/containerd-shim-runc-v2\0-id\0a\0")
+    node.write("/proc/10/environ", "HTTPS_PROXY=http://not.asked\0")
 
 
 @pytest.mark.parametrize(
@@ -154,3 +157,44 @@ def test_a_full_disk_is_not_blamed_on_a_proxy(curl_bench: Bench) -> None:
     started_with(curl_bench.node, PROXY)
     curl_bench.behave(errors=["write /var/lib/x: no space left on device"] * 50)
     assert "the disk of" in curl_bench.run(wait_seconds="60").sentence
+
+
+def test_a_node_whose_containerd_asks_a_proxy_is_refused_before_anything_changes(node: Node) -> None:
+    started_with(node, "HTTPS_PROXY=http://me:secret@10.0.0.1:3128", "NO_PROXY=localhost,10.0.0.0/8")
+    before = node.tree(times=True)
+    said = node.run("apply").sentence
+    assert said.startswith(f"node cube01: containerd asks http://10.0.0.1:3128 for {HOST}; it must ask 10.77.0.202 ")
+    assert f"add {HOST} to NO_PROXY" in said
+    assert "restart K3s" in said
+    assert "secret" not in said
+    assert node.tree(times=True) == before
+
+
+@pytest.mark.parametrize(
+    "environment", [(), ("HTTP_PROXY=http://10.0.0.1:3128",), (PROXY, "NO_PROXY=.cube.local")], ids=str
+)
+def test_a_node_that_asks_no_proxy_for_the_registry_is_configured(node: Node, environment: tuple[str, ...]) -> None:
+    started_with(node, *environment)
+    assert node.run("apply").status == 0
+
+
+def test_a_node_on_which_no_containerd_runs_is_configured(node: Node) -> None:
+    started_with(node, PROXY, data="/in/a/container")
+    assert node.run("apply").status == 0
+
+
+def test_a_restart_does_not_clear_a_proxy_so_none_is_tried(node: Node) -> None:
+    restartable(node)
+    started_with(node, PROXY)
+    assert "containerd asks http://10.0.0.1:3128" in node.run("apply").sentence
+    assert restarts(node) == []
+
+
+def test_a_proxy_is_no_drift_and_hinders_no_removal(node: Node) -> None:
+    before = node.tree()
+    assert node.run("apply").status == 0
+    started_with(node, PROXY)
+    assert node.run("check").status == 0
+    assert node.run("remove").status == 0
+    shutil.rmtree(node.root / "proc")
+    assert node.tree() == before
