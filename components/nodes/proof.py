@@ -6,7 +6,6 @@ No node depends on another one: whichever node comes first finds the image missi
 
 import base64
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -122,7 +121,7 @@ def proof_revision(config: StackConfig, registry_revision: str, bundle_pem: str,
 
 def reported_digest(stdout: str) -> str:
     """The digest in a node's own report."""
-    return str(json.loads(stdout)["digest"])
+    return str(script.answer(stdout)["digest"])
 
 
 def _lines(blobs: Iterable[probe_image.Blob]) -> str:

@@ -1,6 +1,7 @@
 """A script for a node: how its settings and its program travel there on one standard input."""
 
 import base64
+import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import PurePath
-from typing import Final
+from typing import Any, Final
 
 from zopfli import gzip  # type: ignore[import-untyped]  # it has no types
 
@@ -92,6 +93,15 @@ def render(script: Script, settings: Mapping[str, str], constants: Mapping[str, 
     packed = _packed(script, "".join(f"{_assignment(name, value)}\n" for name, value in (constants or {}).items()))
     lines.append(f"script=$(printf %s '{packed}' | base64 -d | gzip -dc) && eval \"$script\"")
     return "\n".join(lines) + "\n"
+
+
+def answer(stdout: str) -> Mapping[str, Any]:
+    """A script's answer in what its command printed: the last line, from where the JSON begins.
+
+    A login shell's start-up files may print something of their own before it.
+    """
+    line = stdout.splitlines()[-1]
+    return dict(json.loads(line[line.index('{"') :]))
 
 
 def setting(text: str, name: str) -> str | None:

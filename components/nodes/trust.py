@@ -137,12 +137,12 @@ def trust_revision(config: StackConfig, bundle_pem: str) -> str:
 
 def reported_revision(stdout: str) -> str:
     """The trust revision in a node's own report."""
-    return str(json.loads(stdout)["revision"])
+    return str(script.answer(stdout)["revision"])
 
 
 def guide_warning(reports: Mapping[str, str]) -> str | None:
     """The warning about nodes that trusted the guide's certificate, from each node's own report; None if none did."""
-    names = sorted(name for name, stdout in reports.items() if json.loads(stdout).get("guide"))
+    names = sorted(name for name, stdout in reports.items() if script.answer(stdout).get("guide"))
     if not names:
         return None
     return (

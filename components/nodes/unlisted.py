@@ -3,13 +3,14 @@
 The opposite, a listed node that the cluster does not have, is refused on the node itself (`scripts/proof.sh`).
 """
 
-import json
 from collections.abc import Collection, Iterable
+
+from components.nodes import script
 
 
 def reported(stdout: str) -> list[str] | None:
     """The cluster's nodes in the report of one node's proof; None from an agent, or if the API did not answer."""
-    names = json.loads(stdout).get("cluster")
+    names = script.answer(stdout).get("cluster")
     return None if names is None else [str(name) for name in names]
 
 

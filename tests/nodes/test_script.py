@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from components.nodes.script import NO_SUDO, PROOF, TRUST, TRUST_WITH_RESTART, Script, command, render, setting
+from components.nodes.script import NO_SUDO, PROOF, TRUST, TRUST_WITH_RESTART, Script, answer, command, render, setting
 
+ANSWER = '{"digest":"sha256:1","pushed":true,"cluster":["a"]}\n'
 # A shell variable can hold any string without NUL; a lone surrogate cannot be encoded.
 values = st.text(alphabet=st.characters(blacklist_categories=["Cs"], blacklist_characters="\0"))
 names = st.from_regex(r"[a-z][a-z_]{0,9}", fullmatch=True).filter(lambda name: name != "script")
@@ -76,3 +77,10 @@ def test_a_name_that_is_no_shell_variable_is_refused() -> None:
 def test_a_value_with_a_nul_byte_is_refused() -> None:
     with pytest.raises(ValueError, match="NUL"):
         render(TRUST, {"node": "a\0b"})
+
+
+@pytest.mark.parametrize(
+    "noise", ["", "Welcome to cube01!\n\n", "\x1b]0;cube01\x07", '{"lines": 2}\r\nmotd\n'], ids=repr
+)
+def test_what_a_login_shell_prints_before_the_answer_is_no_part_of_it(noise: str) -> None:
+    assert answer(noise + ANSWER) == {"digest": "sha256:1", "pushed": True, "cluster": ["a"]}

@@ -29,13 +29,14 @@ explain_full_store() {
 explain_tls() {
 	another="look whether another service answers at $base"
 	case $1 in
+	# Go has the same words for both, and then the two times.
+	*"certificate is not yet valid"* | *" is before "* | *"not yet been activated"*)
+		die "the registry's certificate is not yet valid by this node's clock ($(date -u +%FT%TZ))" \
+			"clocks must agree" "set the clock of this node (timedatectl set-ntp true)"
+		;;
 	*[Ee]xpired*)
 		die "the registry's certificate has expired by this node's clock ($(date -u +%FT%TZ))" \
 			"it must be valid now" "set the clock, or renew the certificate with pulumi up"
-		;;
-	*"not yet valid"* | *"not yet been activated"*)
-		die "the registry's certificate is not yet valid by this node's clock ($(date -u +%FT%TZ))" \
-			"clocks must agree" "set the clock of this node (timedatectl set-ntp true)"
 		;;
 	*"does not match"* | *"doesn't match"* | *"subject name"* | *"subject alternative"* | *mismatch* | \
 		*"certificate is valid for"* | *"any IP SANs"* | *"any names"*)
@@ -103,7 +104,7 @@ explain_proxy() {
 	find_proxy
 	if [ ! "$proxy" ]; then
 		case $1 in
-		*proxyconnect* | *"Proxy Authentication"*) proxy='a proxy' ;;
+		*proxyconnect* | *"socks connect"* | *"Proxy Authentication"*) proxy='a proxy' ;;
 		*) return 0 ;;
 		esac
 	fi
@@ -175,7 +176,7 @@ read_status() {
 	problem=$(printf %s "$1" | tr ';' ',')
 	case $1 in
 	*"authorization failed"* | *"failed to authorize"* | *"pull access denied"*) status=401 ;;
-	*) status=$(printf '%s\n' "$1" | sed -n 's/.*unexpected status.*: \([1-5][0-9][0-9]\)\([^0-9].*\)*$/\1/p') ;;
+	*) status=$(printf '%s\n' "$1" | sed -n 's/.* status.*: \([1-5][0-9][0-9]\)\([^0-9].*\)*$/\1/p') ;;
 	esac
 }
 

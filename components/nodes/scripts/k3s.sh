@@ -43,14 +43,14 @@ is_active() {
 
 # list_services: systemd's with their suffix, OpenRC's without.
 list_services() {
-	systemctl list-unit-files --no-legend --no-pager 'k3s*.service' 2>/dev/null |
-		sed -n 's/^\(k3s[^ ]*\.service\) .*/\1/p'
+	systemctl list-unit-files --no-legend --no-pager '*k3s*.service' 2>/dev/null |
+		sed -n 's/^\([^ ]*k3s[^ ]*\.service\) .*/\1/p'
 	for directory in $unit_directories; do
-		for file in "$root$directory"/k3s*.service; do
+		for file in "$root$directory"/*k3s*.service; do
 			if [ -f "$file" ]; then echo "${file##*/}"; fi
 		done
 	done
-	for file in "$root"/etc/init.d/k3s*; do
+	for file in "$root"/etc/init.d/*k3s*; do
 		if [ -f "$file" ]; then echo "${file##*/}"; fi
 	done
 }
@@ -84,11 +84,16 @@ print_file() {
 }
 
 # read_configuration: puts the words of K3s's configuration before those of its command line, as K3s does.
-# Sets config_yaml, told and unread (a file of which this program does not understand each line).
+# Sets config_yaml, told and unread (a file of which this program does not understand each line, or cannot know where).
 read_configuration() {
 	option config c K3S_CONFIG_FILE
 	config_yaml=${fallback:-${value:-/etc/rancher/k3s/config.yaml}} configured='' unread=''
-	for file in "$root$config_yaml" "$root$config_yaml".d/*.y*ml; do
+	if is_computed "$config_yaml"; then unread=$config_yaml; fi
+	for file in "$root$config_yaml" "$root$config_yaml".d/.[!.]* "$root$config_yaml".d/*; do
+		case $file in
+		"$root$config_yaml" | *.[Yy][Aa][Mm][Ll] | *.[Yy][Mm][Ll]) ;;
+		*) continue ;;
+		esac
 		if [ ! -f "$file" ]; then continue; fi
 		words=$(awk "$k3s_settings_awk" "$file")
 		case $nl$words$nl in
@@ -97,6 +102,14 @@ read_configuration() {
 		configured=$configured$words$nl
 	done
 	told=$configured$told
+}
+
+# is_computed PATH: it is not the path of a file as it stands.
+is_computed() {
+	case $1 in
+	*[\$\`%]* | [!/]*) ;;
+	*) return 1 ;;
+	esac
 }
 
 # option FLAG [SHORT [VARIABLE]]: what K3s was given last, by its configuration and its command line, else by its

@@ -38,7 +38,7 @@ check_k3s() {
 	old=$(k3s --version | awk '/^k3s version v1\./ { split($3, part, "."); if (part[2] < 30) print $3 }')
 	if [ "$old" ]; then die "found K3s $old" "it must be v1.30 or newer" "upgrade K3s"; fi
 	if [ "$unread" ] && [ ! "$heard" ]; then
-		die "found a line in $unread that this program cannot read for certain" "it may say where K3s' files are" \
+		die "found settings in $unread that this program cannot read for certain" "they may say where K3s' files are" \
 			"write one 'key: value' per line there, or start K3s so that it can be asked"
 	fi
 	if [ "$other_registries" ]; then
@@ -46,6 +46,10 @@ check_k3s() {
 		die "found private-registry '${value:-not set}' in the running K3s and '$other_registries' in its files" \
 			"the next start of K3s must read the file that this one reads" \
 			"restart K3s, or correct its settings (service ${unit:-k3s}, $config_yaml)"
+	fi
+	if is_computed "$registries"; then
+		die "found private-registry '$registries' in the settings of K3s" "the file that K3s reads must be known" \
+			"write its whole path there (service ${unit:-k3s}, $config_yaml)"
 	fi
 	if [ "$kind" ] && [ "${role:-$kind}" != "$kind" ]; then
 		die "found K3s as $kind here (service ${unit:-unknown})" "the configuration says '$role'" \

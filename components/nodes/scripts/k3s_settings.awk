@@ -15,7 +15,11 @@ flow != "" {
 	next
 }
 
-/^(---|\.\.\.)([ \t]|$)/ { sub(/^.../, "") }
+/^(---|\.\.\.)([ \t]|$)/ {
+	# K3s reads the first document alone.
+	if (base != "") exit
+	sub(/^.../, "")
+}
 
 /^[ \t]*(#.*)?$/ || /^%/ { next }
 
@@ -30,7 +34,8 @@ base == "" && /^[ \t]*[{[]/ {
 	if (base == "") base = column
 	if (column > base || /^ *(-([ \t]|$)|[]}])/) {
 		# The value of the key above it: a single one may be on a line of its own.
-		if (pending != "" && !/^ *-([ \t]|$)/) print_setting(pending, $0)
+		if (pending != "" && /^ *-([ \t]|$)/) refuse(pending)
+		else if (pending != "") print_setting(pending, $0)
 		pending = ""
 		next
 	}
@@ -41,12 +46,20 @@ base == "" && /^[ \t]*[{[]/ {
 	rest = substr($0, RLENGTH + 1)
 	name = substr($0, 1, RLENGTH)
 	sub(/[ \t]*:[ \t]?$/, "", name)
-	name = scalar(name)
+	name = as_flag(scalar(name))
 	pending = rest ~ /^[ \t]*(#.*)?$/ ? name : ""
 	if (pending == "") print_setting(name, rest)
 }
 
 END { if (flow != "") read_flow(flow) }
+
+# Prints `?` for a key that may be another one. A plus sign after a key adds to the values of the files before.
+function as_flag(key) {
+	if (escaped || key == "<<") print "?"
+	escaped = ""
+	sub(/\+$/, "", key)
+	return key
+}
 
 function print_setting(key, text) {
 	sub(/^[ \t]+/, "", text)
@@ -55,7 +68,9 @@ function print_setting(key, text) {
 }
 
 function print_value(key, value) {
-	if (value != "") print "--" key "\n" value
+	if (escaped) refuse(key)
+	else if (value != "") print "--" key "\n" value
+	escaped = ""
 }
 
 # A value that is no string: `?` where it matters.
@@ -82,7 +97,7 @@ function scalar(text,    mark) {
 	return text ~ /^(~|null|Null|NULL)$/ ? "" : text
 }
 
-# Sets part to the string that is quoted from there on. Returns where it ends.
+# Sets part to the string that is quoted from there on, and escaped where it is not certain. Returns where it ends.
 function read_quoted(text, i,    quote, c) {
 	quote = substr(text, i, 1)
 	part = ""
@@ -97,7 +112,7 @@ function read_quoted(text, i,    quote, c) {
 				c = substr(text, i + 4, 1)
 				c = c == "6" ? "&" : c ~ /[cC]/ ? "<" : ">"
 				i += 4
-			}
+			} else if (c ~ /[A-Za-z0-9_]/) escaped = 1
 		}
 		part = part c
 	}
@@ -124,12 +139,12 @@ function read_flow(text,    i, c, depth, item, quoted, key, nested, outer) {
 			if (outer == "[") print_word(item)
 			else if (nested) refuse(key)
 			else print_value(key, item)
-			key = item = nested = quoted = ""
+			key = item = nested = quoted = escaped = ""
 			if (c != ",") return
 		} else if (c ~ /[]}]/) depth--
 		else if (depth == 1 && outer == "{" && c == ":" && key == "" &&
 			(quoted || substr(text, i + 1, 1) ~ /[ \t\n]/)) {
-			key = quoted ? item : scalar(item)
+			key = as_flag(quoted ? item : scalar(item))
 			item = quoted = ""
 		} else if (depth == 1 && !quoted) item = item c
 	}

@@ -64,7 +64,9 @@ function find_arguments(    i, j) {
 			sub(/.*-/, "", role)
 			return i + 1
 		}
-		if (word[i] !~ /(^|\/)k3s(-[a-z0-9]+)?$/) continue
+		# Before K3s, as a shell or `env` understands it.
+		if (word[i] ~ /^K3S_[A-Z_]+=/) set_variable(word[i])
+		if (word[i] !~ /(^|\/)k3s(-[a-z0-9.+]+)?$/) continue
 		for (j = i + 1; j <= words; j++) {
 			if (word[j] ~ /^(server|agent)$/) {
 				role = word[j]
@@ -103,13 +105,16 @@ function read_setting(text,    key, value) {
 		else command[++commands] = value
 	} else if (key == "Environment") {
 		split_words(value)
-		for (key = 1; key <= words; key++)
-			if (word[key] ~ /=/) env[substr(word[key], 1, index(word[key], "=") - 1)] = \
-				substr(word[key], index(word[key], "=") + 1)
+		for (key = 1; key <= words; key++) set_variable(word[key])
 	} else if (key == "EnvironmentFile") {
 		if (value == "") environment_files = 0
 		else environment_file[++environment_files] = value
 	}
+}
+
+# The text is NAME=VALUE.
+function set_variable(text,    i) {
+	if (i = index(text, "=")) env[substr(text, 1, i - 1)] = substr(text, i + 1)
 }
 
 # Sets env[key] to the value without its quotes.

@@ -24,9 +24,6 @@ END {
 	aside_mark = "# set aside by k3s-registry: "
 	host = endpoint
 	sub(/:[0-9]+$/, "", host)
-	ours[endpoint]
-	# Images may leave this port out.
-	if (endpoint ~ /:443$/) ours[host]
 	take_out_ours()
 	give_back_lines()
 	if (verb != "remove") find_sections()
@@ -80,7 +77,7 @@ function find_sections(    i, column_of_line) {
 			continue
 		}
 		tail = ""
-		if (column_of_line == 0) {
+		if (column_of_line == 0 || ended) {
 			if (top_line(i)) continue
 		} else if (section == "") {
 			refuse(number_now, "an indented line before any key", "the first keys must stand at the left margin",
@@ -122,7 +119,9 @@ function is_empty_value(text) {
 # A line at the left margin; returns whether nothing of it is left to be scanned.
 function top_line(i) {
 	limit = taking = 0
-	if (content ~ /^(---|\.\.\.)([ \t]|$)/ || content ~ /^%/) {
+	# The end of the document, after which nothing may come.
+	if (started && !ended && content ~ /^\.\.\.[ \t]*$/) return ended = 1
+	if (ended || content ~ /^(---|\.\.\.)([ \t]|$)/ || content ~ /^%/) {
 		if (content !~ /^--- *$/ && content !~ /^--- +#/ || started)
 			refuse(number_now, "the mark of another document, or a directive,", "the file must be one document",
 				"keep one and remove that line")
@@ -173,8 +172,8 @@ function entry_line(i, spaces) {
 	if (spaces == limit) {
 		read_key(content)
 		# The guide's entry below `configs:` has no port.
-		taking = (name in ours || section == "configs" && name == host) && (take_over || restored[i])
-		if (name in ours && !taking)
+		taking = (is_ours(name) || section == "configs" && name == host) && (take_over || restored[i])
+		if (is_ours(name) && !taking)
 			refuse(number_now, "an entry for " name " that is not marked as ours", "settings of others stay",
 				"set takeOver: true for one pulumi up, or remove that entry and run pulumi up again")
 	}

@@ -65,6 +65,7 @@ check_rancher() {
 
 # check_registries: refuses a file into which nothing can be merged, or from which nothing can be taken, for certain.
 check_registries() {
+	if [ -d "$yaml" ]; then die "found a directory at $registries" "K3s reads a file there" "remove it"; fi
 	if merge_registries; then return 0; fi
 	{
 		IFS= read -r found

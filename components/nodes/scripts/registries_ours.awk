@@ -68,7 +68,7 @@ function is_replaced(text,    i, key) {
 	gsub(/["\047]/, "", key)
 	for (i = 1; i <= kept_count; i++) {
 		text = without_return(kept[i])
-		if (text ~ /^([ #]|---|$)/ || is_added(text) && !has_content(i)) continue
+		if (text ~ /^([ #]|---|\.\.\.|$)/ || is_added(text) && !has_content(i)) continue
 		gsub(/["\047]/, "", text)
 		if (substr(text, 1, length(key)) == key) return 1
 	}
@@ -86,4 +86,9 @@ function follow(i) {
 	if (!taking || content ~ /^#/) return
 	if (content ~ /[ \t]&/) refuse_value("&")
 	aside[i] = 1
+}
+
+# Whether images may begin with that name: they may leave out port 443.
+function is_ours(key) {
+	return key == endpoint || key == host && endpoint ~ /:443$/
 }

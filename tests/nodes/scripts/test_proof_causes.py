@@ -56,6 +56,7 @@ def test_a_load_balancer_that_gave_no_address_is_named(curl_bench: Bench, port: 
     assert_sentence(curl_bench, "the load balancer gave no address")
 
 
+OUTSIDE = "x509: certificate has expired or is not yet valid: current time"
 OWNERS = (
     "docker-registry/registry-service {requested}, , 5000\n"
     "web/shop , 127.0.0.1, 80 443\n"
@@ -221,6 +222,11 @@ def test_a_ca_file_of_another_authority_is_named(curl_bench: Bench, second_autho
         ("pull access denied, repository does not exist or may require authorization", "asks for credentials"),
         ("failed to authorize: failed to fetch anonymous token", "asks for credentials"),
         ("unexpected status from GET request to https://r:5000/v2/x: 503 Service Unavailable", "the registry must"),
+        (f"{OUTSIDE} 1970-01-01T00:02:10Z is before 2026-11-26T00:00:00Z", "is not yet valid"),
+        (f"{OUTSIDE} 2027-12-31T00:02:10Z is after 2027-11-26T00:00:00Z", "has expired"),
+        ("failed with status code [manifests sha256:ab]: 403 Forbidden", "asks for credentials"),
+        ("failed with status code [manifests sha256:401]: 502 Bad Gateway", "the registry must accept"),
+        ("failed to read status of snapshot 401: permission denied", "the pull failed"),
         ("something; nobody has seen", "the pull failed"),
         ("failed to extract layer sha256:0a401f: input/output error", "the pull failed"),
         ("failed to copy: read tcp 10.0.0.2:40365->10.0.0.9:5403: broken pipe", "the pull failed"),

@@ -103,8 +103,9 @@ def test_an_entry_of_no_proxy_does_not_cover_the_name(shell: Shell, entries: str
     [
         'Head "https://registry.cube.local:5000/v2/x": proxyconnect tcp: dial tcp 10.0.0.1:3128: connection refused',
         'Head "https://registry.cube.local:5000/v2/x": Proxy Authentication Required',
+        'Head "https://registry.cube.local:5000/v2/x": socks connect tcp 10.0.0.1:1080->registry:5000: no route',
     ],
-    ids=["refused", "password"],
+    ids=["refused", "password", "socks"],
 )
 def test_a_proxy_in_the_words_of_containerd_is_named(curl_bench: Bench, error: str) -> None:
     curl_bench.serve()

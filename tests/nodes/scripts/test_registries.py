@@ -180,6 +180,9 @@ def test_any_bytes_are_refused_or_restored(part: Part, before: bytes) -> None:
         b"'configs' : { }  # k3d\nmirrors:\n    a: {}\n",
         b"{}",
         b"---\n~ # nothing\n",
+        b"{}\n...\n",
+        b"---\nmirrors:\n  a: {}\n...\n# no more",
+        b"other: |\n  text\n...\r\n",
     ],
 )
 def test_the_ends_of_a_file_are_restored(part: Part, before: bytes) -> None:

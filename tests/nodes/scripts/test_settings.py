@@ -49,6 +49,14 @@ def docker(files: dict[str, str]) -> Case:
     return Case(files, refused=("container runtime 'docker'",))
 
 
+def unreadable(text: str) -> Case:
+    return Case({UNIT: PLAIN, CONFIG_YAML: text}, refused=(CONFIG_YAML, "cannot read for certain"))
+
+
+def computed(flag: str, shown: str) -> Case:
+    return Case({UNIT: WRAPPED.format(flag)}, refused=(f"found private-registry {shown}", "write its whole path"))
+
+
 CASES = {
     "U01 default unit": Case({UNIT: PLAIN}),
     "U02 data-dir in the unit": Case({UNIT: f"{SERVER} --data-dir {DATA}\n"}, data=DATA),
@@ -187,6 +195,51 @@ CASES = {
             "/srv/k3s.json": f'{{"data-dir": "{DATA}"}}',
         },
         data=DATA,
+    ),
+    "a plus sign adds to the files before": Case(
+        {
+            UNIT: PLAIN,
+            CONFIG_YAML: "private-registry: /srv/unread\n",
+            f"{CONFIG_YAML}.d/a.yaml": f"private-registry+: {REGISTRIES}\n",
+        },
+        registries=REGISTRIES,
+    ),
+    "only the first document counts": by_config(
+        f"---\nprivate-registry: {REGISTRIES}\n---\nprivate-registry: /srv/unread\n", registries=REGISTRIES
+    ),
+    "a merge key": unreadable("base: &b\n  data-dir: /mnt/x\n<<: *b\n"),
+    "a key with an escape": unreadable('"private\\u002dregistry": /srv/r.yaml\n'),
+    "a key with an escape, JSON": unreadable('{"private\\u002dregistry": "/srv/r.yaml"}'),
+    "a value with an escape": unreadable('{"private-registry": "/srv/gr\\u00fcn.yaml"}'),
+    "a list of one": unreadable("private-registry:\n- /srv/r.yaml\n"),
+    "escapes elsewhere": by_config(
+        'token: "a\\tb"\nnode-label: ["a\\x41"]\n"data-dir": "\\/mnt\\/ssd/k3s"\n', data=DATA
+    ),
+    "a hidden drop-in": Case(
+        {UNIT: PLAIN, f"{CONFIG_YAML}.d/.own.yaml": f"private-registry: {REGISTRIES}\n"}, registries=REGISTRIES
+    ),
+    "a drop-in in capitals": Case(
+        {UNIT: PLAIN, f"{CONFIG_YAML}.d/OWN.YML": f"private-registry: {REGISTRIES}\n"}, registries=REGISTRIES
+    ),
+    "what is no drop-in": Case({UNIT: PLAIN, f"{CONFIG_YAML}.d/a.yaml.toml": "private-registry: /srv/unread\n"}),
+    "a configuration on the web": Case(
+        {UNIT: f"{SERVER} --config https://boot.example/k3s.yaml\n"}, refused=("https://boot.example/k3s.yaml",)
+    ),
+    "a path that a shell computes": computed("--private-registry=$(cat /etc/where)", "'$(cat'"),
+    "a path that systemd completes": computed("--private-registry=%E/r.yaml", "'%E/r.yaml'"),
+    "a relative path": computed("--private-registry r.yaml", "'r.yaml'"),
+    "a variable before K3s": Case(
+        {
+            UNIT: "[Service]\nExecStart=/usr/bin/env K3S_CONFIG_FILE=/srv/k3s.yaml /usr/local/bin/k3s server\n",
+            "/srv/k3s.yaml": f"private-registry: {REGISTRIES}\n",
+        },
+        registries=REGISTRIES,
+    ),
+    "a program that bears its version": Case(
+        {UNIT: f"[Service]\nExecStart=/opt/k3s-v1.33.1+k3s1 server --data-dir {DATA}\n"}, data=DATA
+    ),
+    "a unit with K3s in its name": Case(
+        {"/etc/systemd/system/edge-k3s.service": f"{SERVER} --private-registry={REGISTRIES}\n"}, registries=REGISTRIES
     ),
     "a backup is no K3s": Case(
         {"/etc/systemd/system/k3s-backup.service": "[Service]\nExecStart=/opt/backup server --data-dir /mnt/x\n"}

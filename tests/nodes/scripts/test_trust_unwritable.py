@@ -42,6 +42,12 @@ def test_a_directory_that_leads_nowhere_is_refused(node: Node, directory: str) -
     assert_refused(node, "cannot be written", f"{directory} is a link to /nowhere/store")
 
 
+@pytest.mark.parametrize("path", [CA_FILE, YAML, TOML, OWNERS])
+def test_a_file_that_is_a_directory_is_refused(node: Node, path: str) -> None:
+    node.write(f"{path}/of/others", "")
+    assert_refused(node, path)
+
+
 @pytest.mark.parametrize("directory", ["/etc/rancher", CERTS])
 def test_a_directory_that_is_a_file_is_refused(node: Node, directory: str) -> None:
     node.write(directory, "")
