@@ -6,6 +6,8 @@
 # to the next space.
 
 {
+	# JSON may escape them.
+	gsub(/\\\//, "/")
 	parts = split($0, part, /["\047=:,\r]/)
 	for (i = 1; i <= parts; i++) {
 		if (!sub(/^[^\/]*/, "", part[i]) || part[i] == "") continue
