@@ -1,6 +1,6 @@
 # registries.awk: K3s's registries.yaml with our entries, or without them.
 #
-# Usage: awk -v verb=apply -v endpoint=NAME:PORT -v made=LINE -v absent=1 -v open=1 \
+# Usage: awk -v verb=apply -v endpoints='NAME:PORT ...' -v made=LINE -v absent=1 -v open=1 \
 #            -v take_over=1 "$registries_awk$registries_ours_awk$yaml_scan_awk" FILE
 #        verb is `remove` to take our entries out; made marks a file of ours; absent is set where there is no file yet,
 #        open where its last line has no newline; take_over where others' entries for our registry are set aside.
@@ -22,8 +22,8 @@ END {
 	end_mark = "# END k3s-registry"
 	added_mark = " # k3s-registry"
 	aside_mark = "# set aside by k3s-registry: "
-	host = endpoint
-	sub(/:[0-9]+$/, "", host)
+	host = endpoints
+	sub(/:[0-9]+( .*)?$/, "", host)
 	take_out_ours()
 	give_back_lines()
 	if (verb != "remove") find_sections()

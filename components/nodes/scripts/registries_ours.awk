@@ -88,7 +88,7 @@ function follow(i) {
 	aside[i] = 1
 }
 
-# Whether images may begin with that name: they may leave out port 443.
+# Whether images may begin with that name.
 function is_ours(key) {
-	return key == endpoint || key == host && endpoint ~ /:443$/
+	return index(" " endpoints " ", " " key " ")
 }

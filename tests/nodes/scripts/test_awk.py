@@ -56,7 +56,7 @@ def registries(verb: str, text: bytes) -> Program:
         ("registries.awk", "registries_ours.awk", "yaml_scan.awk"),
         {
             "verb": verb,
-            "endpoint": REGISTRY,
+            "endpoints": REGISTRY,
             "made": "# Made by k3s-registry",
             "absent": "",
             "open": "" if text.endswith(b"\n") or not text else "1",

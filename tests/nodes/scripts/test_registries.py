@@ -46,7 +46,7 @@ class Part:
         With a directory for its temporary files, in which the answer is then left, the part runs as trust.sh calls it.
         """
         (self.root / "etc/rancher/k3s/registries.yaml").write_bytes(content)
-        variables = {"root": str(self.root), "endpoint": REGISTRY, "LC_ALL": "C", "verb": verb, "work": str(work)}
+        variables = {"root": str(self.root), "endpoints": REGISTRY, "LC_ALL": "C", "verb": verb, "work": str(work)}
         entries = {"mirrors_entry": MIRRORS_ENTRY, "configs_entry": CONFIGS_ENTRY}
         if take_over:
             variables["take_over"] = "true"
