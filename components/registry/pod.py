@@ -1,5 +1,6 @@
 """The registry's pod: its container, its place, and how a new pod takes over from the old one."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import pulumi_kubernetes as kubernetes
@@ -98,16 +99,17 @@ def environment(storage: Storage) -> list[kubernetes.core.v1.EnvVarArgs]:
             secret_key_ref=core.SecretKeySelectorArgs(name=SECRET_NAME, key="http.secret")
         ),
     )
-    # After the others, in the order in which they were introduced: an upgrade's preview then shows additions alone.
     later = {
         "REGISTRY_STORAGE_DELETE_ENABLED": "true" if storage.delete else "false",
         # The registry's own log has every request already, and leaves out the probes.
         "REGISTRY_LOG_ACCESSLOG_DISABLED": "true",
     }
-    fixed, added = (
-        [core.EnvVarArgs(name=name, value=value) for name, value in some.items()] for some in (values, later)
-    )
-    return [*fixed, shared, *added]
+    # New ones come last: an upgrade's preview then shows additions alone.
+    return [*_variables(values), shared, *_variables(later)]
+
+
+def _variables(values: Mapping[str, str]) -> list[kubernetes.core.v1.EnvVarArgs]:
+    return [kubernetes.core.v1.EnvVarArgs(name=name, value=value) for name, value in values.items()]
 
 
 def strategy(access_mode: AccessMode) -> kubernetes.apps.v1.DeploymentStrategyArgs:
