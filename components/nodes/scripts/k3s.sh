@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2034,SC2154,SC2329  # joined with the other parts
-# Where K3s is on this node and how it is configured: found, not assumed. The K3s that runs is asked first;
-# its service and its configuration are read for what it does not say, or where none runs.
+# Where K3s is on this node and how it is configured: found, not assumed. The K3s that runs is asked first; its service
+# and its configuration are read for what it does not say, or where none runs.
 
 # find_k3s: Sets unit, kind, told, config_yaml, unread, running_data, data, config_toml, config_path and certs.
 find_k3s() {

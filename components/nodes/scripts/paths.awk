@@ -6,7 +6,7 @@
 # to the next space.
 
 {
-	# JSON may escape them.
+	# JSON may escape slashes.
 	gsub(/\\\//, "/")
 	parts = split($0, part, /["\047=:,\r]/)
 	for (i = 1; i <= parts; i++) {

@@ -26,7 +26,8 @@ print_named_paths() {
 	sed "s|^|$root|" "$work/named" | print_paths
 }
 
-# print_paths: those in the files whose names it reads. What is longer than settings are is a program.
+# print_paths: those in the files whose names it reads. A path may lead to a program, so that each file is read only as
+# far as settings may reach.
 print_paths() {
 	sort -u | while IFS= read -r file; do
 		if [ -f "$file" ]; then head -c 65536 "$file" | awk "$paths_awk"; fi
