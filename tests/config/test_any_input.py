@@ -45,7 +45,7 @@ def refusal(values: dict[str, Any]) -> ConfigError | None:
     return None
 
 
-def accept_or_refuse(values: dict[str, Any]) -> None:
+def assert_accepted_or_refused(values: dict[str, Any]) -> None:
     error = refusal(values)
     if error is None:
         assert parse(values).nodes, "an accepted configuration must be usable"
@@ -59,31 +59,31 @@ def accept_or_refuse(values: dict[str, Any]) -> None:
 @QUICKLY
 @given(VALUES)
 def test_no_value_of_any_shape_breaks_the_reader(key: str, value: Any) -> None:
-    accept_or_refuse({**SMALLEST, key: value})
+    assert_accepted_or_refused({**SMALLEST, key: value})
 
 
 @QUICKLY
 @given(st.sampled_from(ENTRIES), NAMES, VALUES)
 def test_no_entry_of_any_name_breaks_the_reader(path: str, name: object, value: Any) -> None:
     values = with_value(path, {name: value, **(SMALLEST["nodes"] if path == "nodes" else {})})
-    accept_or_refuse(values)
+    assert_accepted_or_refused(values)
 
 
 @pytest.mark.parametrize("name", ["\ud800", 1, True, None])
 def test_no_key_of_any_name_breaks_the_reader(name: Any) -> None:
-    accept_or_refuse({**SMALLEST, name: "x"})
+    assert_accepted_or_refused({**SMALLEST, name: "x"})
 
 
 def test_a_number_that_python_does_not_print_is_refused() -> None:
     values = {**SMALLEST, "port": 10**5000}
-    accept_or_refuse(values)
+    assert_accepted_or_refused(values)
     assert refusal(values) is not None
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "1" * 5000, "NaN", '"\\ud800"', "1e999"])
 @pytest.mark.parametrize("key", ["nodes", "port", "aliases"])
 def test_no_string_of_the_engine_breaks_the_reader(key: str, text: str) -> None:
-    accept_or_refuse({**SMALLEST, **decode({f"k3s-registry:{key}": text}, "k3s-registry:")})
+    assert_accepted_or_refused({**SMALLEST, **decode({f"k3s-registry:{key}": text}, "k3s-registry:")})
 
 
 @pytest.mark.parametrize("key", SECRET_KEYS)
