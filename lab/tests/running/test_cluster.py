@@ -1,7 +1,6 @@
 import contextlib
 import http.client
 import json
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -13,12 +12,9 @@ import pytest
 
 from lab import lifecycle, network
 from lab.api import Api
-from lab.kinds import DEFAULT_DATA_DIR
 from lab.machines import Machine
 from lab.settings import PROJECT, Lab, MachineName
 from lab.tests.waiting import wait_until
-
-from .ssh_client import ssh
 
 NAMESPACE = "cluster-test"
 ADDRESS = "10.77.0.240"
@@ -110,45 +106,6 @@ def test_the_server_and_the_agents_run_the_units_that_k3s_installs(lab: Lab) -> 
         machine = Machine(lab, MachineName.parse(name))
         assert machine.run(["systemctl", "is-active", unit]).stdout == "active\n"
         assert machine.run(["systemctl", "cat", other], check=False).returncode != 0
-
-
-def _places() -> list[MachineName]:
-    return [MachineName.parse(name) for name in NODES]
-
-
-def test_each_k3s_runs_from_the_data_dir_of_its_machine_and_notes_it_on_its_node(lab: Lab) -> None:
-    nodes = {node["metadata"]["name"]: node["metadata"]["annotations"] for node in Api(lab).items("/api/v1/nodes")}
-    for place in _places():
-        agent, machine = f"{place.kind.data_dir}/agent", Machine(lab, place)
-        processes = machine.run(["ps", "-eo", "args"]).stdout.splitlines()
-        assert f"containerd -c {agent}/etc/containerd/config.toml" in processes
-        (kubelet,) = (words.split() for words in processes if words.startswith("kubelet "))
-        assert f"--kubeconfig={agent}/kubelet.kubeconfig" in kubelet
-        words = json.loads(nodes[place.name]["k3s.io/node-args"])
-        assert words[0] == ("server" if place.is_server else "agent")
-        assert tuple(words[-2:]) == place.kind.k3s_flags or not {"-d", "--data-dir"}.intersection(words)
-
-
-def test_tools_of_k3s_that_are_not_told_the_data_dir_look_and_unpack_below_the_default_one(lab: Lab) -> None:
-    """As on users' machines whose unit alone names the data-dir."""
-    (machine,) = (Machine(lab, place) for place in _places() if place.kind.data_dir != DEFAULT_DATA_DIR)
-    default = machine.path(DEFAULT_DATA_DIR)
-    assert machine.run(machine.kind.k3s("crictl", "images"), check=False).returncode == 0
-    assert not default.exists()
-    untold = machine.run(["k3s", "crictl", "images"], check=False)
-    try:
-        assert "dial unix /run/containerd/containerd.sock" in untold.stderr
-        assert [path.name for path in default.iterdir()] == ["data"]
-    finally:
-        shutil.rmtree(default)
-
-
-def test_a_machine_without_sudo_has_nothing_of_it_and_lets_root_in(lab: Lab, tmp_path: Path) -> None:
-    (machine,) = (Machine(lab, place) for place in _places() if not place.kind.has_sudo)
-    assert machine.run(["sh", "-c", "command -v sudo; ls -d /etc/sudoers*"], check=False).stdout == ""
-    done = ssh(lab, machine, machine.kind.user, "id -u; dpkg-query --show sudo", tmp_path / "known_hosts")
-    assert done.stdout == "0\n"
-    assert "no packages found matching sudo" in done.stderr
 
 
 def test_a_service_of_the_load_balancer_answers_on_the_lan(workload: Lab) -> None:
@@ -268,7 +225,7 @@ def test_the_status_shows_each_machine_its_node_and_its_kind(lab: Lab) -> None:
     rows = [line.split() for line in _lab(lab, "show").stdout.splitlines()]
     assert [row for row in rows if row[0] in NODES] == [
         [place.name, place.address, "running", "Ready", *place.kind.login.split(), place.kind.data_dir]
-        for place in _places()
+        for place in map(MachineName.parse, NODES)
     ]
 
 
