@@ -34,8 +34,8 @@ base == "" && /^[ \t]*[{[]/ {
 	if (base == "") base = column
 	if (column > base || /^ *(-([ \t]|$)|[]}])/) {
 		# The value of the key above it: a single one may be on a line of its own.
-		if (pending != "" && /^ *-([ \t]|$)/) refuse(pending)
-		else if (pending != "") print_setting(pending, $0)
+		if (pending != "" && !/^ *-([ \t]|$)/ && !/:([ \t]|$)/) print_setting(pending, $0)
+		else refuse(name)
 		pending = ""
 		next
 	}
@@ -55,7 +55,7 @@ END { if (flow != "") read_flow(flow) }
 
 # Prints `?` for a key that may be another one. A plus sign after a key adds to the values of the files before.
 function as_flag(key) {
-	if (escaped || key == "<<") print "?"
+	if (escaped || key == "<<" || key ~ /\n/) print "?"
 	escaped = ""
 	sub(/\+$/, "", key)
 	return key
@@ -68,7 +68,7 @@ function print_setting(key, text) {
 }
 
 function print_value(key, value) {
-	if (escaped) refuse(key)
+	if (escaped || value ~ /\n/) refuse(key)
 	else if (value != "") print "--" key "\n" value
 	escaped = ""
 }
@@ -81,6 +81,7 @@ function refuse(key) {
 # The value without quotes, tag, anchor and comment; empty where it is null.
 function scalar(text,    mark) {
 	sub(/^[ \t\n]+/, "", text)
+	if (text ~ /^!/ && text !~ /^!!str[ \t]/) escaped = 1
 	sub(/^![^ \t]*[ \t]+/, "", text)
 	if (match(text, /^&[^ \t]+[ \t]+/)) {
 		mark = substr(text, 2, RLENGTH - 1)
@@ -93,6 +94,7 @@ function scalar(text,    mark) {
 	}
 	sub(/(^|[ \t]+)#.*/, "", text)
 	sub(/[ \t\n]+$/, "", text)
+	if (text ~ /^[|>]/) escaped = 1
 	if (text ~ /^\*/) return anchor[substr(text, 2)]
 	return text ~ /^(~|null|Null|NULL)$/ ? "" : text
 }

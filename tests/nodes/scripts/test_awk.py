@@ -2,53 +2,20 @@
 
 import shutil
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.nodes.scripts.awk import AWKS, DIRECTORY, Program
 from tests.nodes.scripts.node import CONFIGS_ENTRY, MIRRORS_ENTRY, REGISTRY
 from tests.nodes.scripts.registries_files import files, heaps
 
-DIRECTORY = Path(__file__).parents[3] / "components/nodes/scripts"
 PROGRAMS = sorted(path.name for path in DIRECTORY.glob("*.awk"))
-AWKS = {"mawk": ["mawk"], "gawk": ["gawk"], "busybox": ["busybox", "awk"]}
 REFUSED = 9
 examples = settings(
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
-
-
-@dataclass(frozen=True)
-class Program:
-    """An awk program, and how the node scripts start it."""
-
-    files: Sequence[str]
-    variables: dict[str, str] = field(default_factory=dict)
-    environment: dict[str, str] = field(default_factory=dict)
-
-    def run(self, awk: str, text: bytes) -> tuple[int, bytes]:
-        """Exit status and output."""
-        assigned = [word for name, value in self.variables.items() for word in ("-v", f"{name}={value}")]
-        loaded = [word for name in self.files for word in ("-f", str(DIRECTORY / name))]
-        done = subprocess.run(
-            [*AWKS[awk], *assigned, *loaded],
-            input=text,
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C", **self.environment},
-            capture_output=True,
-            check=False,
-        )
-        assert done.stderr == b"", (awk, done.stderr)
-        return done.returncode, done.stdout
-
-    def answer(self, text: bytes) -> tuple[int, bytes]:
-        """What every awk answers; fails where two differ."""
-        answers = {awk: self.run(awk, text) for awk in AWKS}
-        assert len(set(answers.values())) == 1, answers
-        return answers["mawk"]
 
 
 def registries(verb: str, text: bytes) -> Program:
@@ -195,7 +162,7 @@ def test_gawk_warns_of_nothing(name: str) -> None:
     parts = list(registries("apply", b"").files)
     if name not in parts:
         parts = [name]
-    words: list[str | Path] = [word for part in parts for word in ("-f", DIRECTORY / part)]
+    words = [word for part in parts for word in ("-f", str(DIRECTORY / part))]
     done = subprocess.run(
         ["gawk", "--posix", "--lint", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
