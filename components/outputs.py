@@ -9,8 +9,7 @@ import pulumi
 from components.certificates.bundle import fingerprints
 from components.certificates.certificates import Certificates
 from components.config.model import StackConfig
-from components.nodes.proof import PullProof
-from components.nodes.trust import Nodes
+from components.nodes.proof import Proved
 from components.registry.address import cluster_endpoint
 
 SCHEMA_VERSION: Final = 1
@@ -78,8 +77,10 @@ def public_name(field: str) -> str:
     return first + "".join(word.capitalize() for word in others)
 
 
-def gather(config: StackConfig, certificates: Certificates, nodes: Nodes, proof: PullProof) -> Outputs:
-    """The outputs of a stack with this configuration and these components."""
+def gather(
+    config: StackConfig, certificates: Certificates, revisions: pulumi.Output[dict[str, str]], proved: Proved
+) -> Outputs:
+    """The outputs of a stack with this configuration and these certificates, and what its nodes reported."""
     endpoint = config.endpoint
     return Outputs(
         registry_host=config.hostname,
@@ -97,11 +98,11 @@ def gather(config: StackConfig, certificates: Certificates, nodes: Nodes, proof:
         ca_fingerprint_sha256=certificates.issuer_pem.apply(lambda pem: fingerprints(pem)[0]),
         ca_not_after=certificates.issuer_not_after,
         server_not_after=certificates.server_not_after,
-        nodes=pulumi.Output.all(nodes.revisions, proof.digests).apply(lambda known: node_table(known[0], known[1])),
-        trusted_nodes=nodes.revisions.apply(sorted),
-        verified_nodes=proof.digests.apply(sorted),
+        nodes=pulumi.Output.all(revisions, proved.digests).apply(lambda known: node_table(known[0], known[1])),
+        trusted_nodes=revisions.apply(sorted),
+        verified_nodes=proved.digests.apply(sorted),
         offline_nodes=sorted(node.name for node in config.nodes if node.offline),
-        unlisted_nodes=proof.unlisted.apply(lambda missing: missing or []),
+        unlisted_nodes=proved.unlisted.apply(lambda missing: missing or []),
     )
 
 

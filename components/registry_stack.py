@@ -10,9 +10,10 @@ import pulumi
 
 from components import outputs
 from components.certificates.certificates import Certificates, CertificatesArgs
-from components.config.model import StackConfig
+from components.config.model import Rollout, StackConfig
 from components.nodes.proof import PullProof, PullProofArgs
 from components.nodes.trust import Nodes, NodesArgs
+from components.nodes.waves import summary, waves
 from components.outputs import Outputs
 from components.registry.address import qualified_service_name, service_names
 from components.registry.registry import Registry, RegistryArgs
@@ -72,11 +73,17 @@ class RegistryStack(pulumi.ComponentResource):
                 bundle_pem=certificates.bundle_pem,
                 server_certificate_pem=certificates.server_certificate_pem,
                 private_key=args.ssh_private_key,
-                trusted=nodes.commands,
                 registry=[registry.deployment, registry.service],
                 registry_revision=registry.revision,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self.outputs = outputs.gather(config, certificates, nodes, proof)
+        planned = waves(config.nodes, config.rollout, config.waves)
+        if config.rollout is Rollout.WAVES and pulumi.runtime.is_dry_run():
+            pulumi.log.info(summary(planned), resource=nodes)
+        before: list[pulumi.Resource] = []
+        for wave in planned:
+            trusted = nodes.visit(wave, before)
+            before = [*proof.visit(wave, trusted).values()] or before
+        self.outputs = outputs.gather(config, certificates, nodes.finish(), proof.finish())
         self.register_outputs(self.outputs.exports())

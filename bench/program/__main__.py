@@ -34,7 +34,8 @@ trusting = Nodes(
     "nodes",
     NodesArgs(config=config, bundle_pem=asked["bundle"], private_key=None, gap=lambda _before, _after: None),
 )
-pulumi.export("revisions", trusting.revisions)
+trusted = trusting.visit(config.nodes, after=())
+pulumi.export("revisions", trusting.finish())
 if asked["proof"]:
     proof = PullProof(
         "proof",
@@ -44,9 +45,9 @@ if asked["proof"]:
             bundle_pem=asked["bundle"],
             server_certificate_pem=asked["bundle"],
             private_key=None,
-            trusted=trusting.commands,
             registry=(),
             registry_revision="bench",
         ),
     )
-    pulumi.export("digests", proof.digests)
+    proof.visit(config.nodes, trusted)
+    pulumi.export("digests", proof.finish().digests)

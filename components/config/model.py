@@ -23,15 +23,17 @@ from components.config.types import (
     NodeName,
     Note,
     PrivateKey,
+    WaveSize,
     refusal,
 )
 
 
 class Rollout(StrEnum):
-    """Whether nodes are configured together or one after another."""
+    """Whether nodes are configured together, one after another, or few before many."""
 
     PARALLEL = "parallel"
     SERIAL = "serial"
+    WAVES = "waves"
 
 
 class Kubernetes(Model):
@@ -101,9 +103,16 @@ class StackConfig(RegistrySettings):
     )
     rollout: Rollout = Field(
         default=Rollout.PARALLEL,
-        description="How nodes are visited: parallel or serial (one after another, servers last). Only serial lets a "
-        "node restart K3s where that cannot be avoided.",
+        description="How nodes are visited: parallel, serial (one after another, servers last) or waves (few before "
+        "many). In the latter two, later nodes wait for the proof of earlier ones. Only serial lets a node restart K3s "
+        "where that cannot be avoided.",
         examples=["serial"],
+    )
+    waves: tuple[WaveSize, ...] = Field(
+        default=("1", "10%"),
+        description="With rollout waves: how many nodes are done after each wave, as numbers or percentages in quotes; "
+        "one more wave has the rest.",
+        examples=[["1", "10%", "50%"]],
     )
     audit: Note = Field(
         default="",
@@ -151,6 +160,14 @@ class StackConfig(RegistrySettings):
                 rule="an alias must differ from hostname",
                 example="[registry]",
                 reads=("hostname",),
+            )
+        if self.rollout is not Rollout.WAVES and self.waves != type(self).model_fields["waves"].default:
+            yield Problem(
+                key="waves",
+                found=f"found {shown(list(self.waves))}",
+                rule="only rollout waves follows it",
+                example="remove the key, or set rollout: waves",
+                reads=("rollout",),
             )
         yield from self._shared_addresses()
         yield from self._second_addresses()

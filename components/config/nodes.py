@@ -85,7 +85,7 @@ class NodeSettings(Model):
     )
     role: Role | None = Field(
         default=None,
-        description="Its part in K3s; with rollout serial, servers come last.",
+        description="Its part in K3s; servers come last, with rollout serial of all, with waves of their wave.",
         examples=["agent"],
     )
 

@@ -19,6 +19,7 @@ IMAGE: Final = (
     r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*"
     r"(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?"
 )
+WAVE_SIZE: Final = r"[1-9][0-9]{0,5}|([1-9][0-9]?|100)%"
 NODE_LABEL: Final = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 DNS_NAME_CHARACTERS: Final = 253
 NOTE_CHARACTERS: Final = 100
@@ -201,6 +202,11 @@ def private_key(value: str) -> str | None:
 def quantity(value: str) -> str | None:
     """A Kubernetes quantity of storage, without the suffixes for parts of a byte."""
     return None if re.fullmatch(QUANTITY, value) else "it must be a Kubernetes quantity, such as 15Gi, 1.5Ti or 15e9"
+
+
+def wave_size(value: str) -> str | None:
+    """A number of nodes, or a percentage of them."""
+    return None if re.fullmatch(WAVE_SIZE, value) else "it must be a number of nodes from 1, or 1% to 100%"
 
 
 def label(value: str) -> str | None:

@@ -77,6 +77,7 @@ HostKey: TypeAlias = Annotated[str, _follows(rules.host_key), _string(rules.HOST
 User: TypeAlias = Annotated[str, _follows(rules.user), _string(rules.USER)]
 PrivateKey: TypeAlias = Annotated[SecretStr, AfterValidator(_without_passphrase)]
 Quantity: TypeAlias = Annotated[str, _follows(rules.quantity), _string(rules.QUANTITY)]
+WaveSize: TypeAlias = Annotated[str, _follows(rules.wave_size), _string(rules.WAVE_SIZE)]
 NodeLabelName: TypeAlias = Annotated[str, _follows(rules.node_label_name)]
 NodeLabelValue: TypeAlias = Annotated[str, _follows(rules.node_label_value), _string(f"({rules.NODE_LABEL})?")]
 Image: TypeAlias = Annotated[str, _follows(rules.image), _string(rules.IMAGE)]

@@ -1,4 +1,4 @@
-"""How one command reaches one node: the connection, the resource options, and the order in which nodes are visited."""
+"""How one command reaches one node: the connection and the resource options."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
@@ -6,8 +6,7 @@ from typing import Final
 import pulumi
 from pulumi_command import remote
 
-from components.config.model import Rollout
-from components.config.nodes import Node, Proxy, Role, Ssh
+from components.config.nodes import Node, Proxy, Ssh
 from components.nodes import script, unreachable
 
 _ALL_INPUTS: Final = ["stdin", "connection", "create", "update", "delete"]
@@ -18,20 +17,18 @@ def create_commands(
     nodes: Iterable[Node],
     role: str,
     *,
-    rollout: Rollout,
     private_key: pulumi.Input[str] | None,
     stdin: Callable[[Node], pulumi.Input[str]],
     undo: bool = False,
     depends_on: Callable[[Node], Sequence[pulumi.Resource]] = lambda _node: (),
     hooks: Callable[[Node], pulumi.ResourceHookBinding | None] = lambda _node: None,
 ) -> dict[str, remote.Command]:
-    """Create one command per node, by node name and in the order in which the nodes are visited.
+    """Create one command per node, by node name; none of them waits for another.
 
     Args:
         parent: the component that owns the commands.
-        nodes: the nodes, as they are configured.
+        nodes: the nodes of one wave.
         role: what the commands do on a node; a command's resource name is the node's name and this.
-        rollout: whether each command waits for the one before it.
         private_key: the SSH client's key; None leaves the choice to the agent.
         stdin: the settings and the script for a node.
         undo: whether the node has something to remove when the command is deleted.
@@ -39,10 +36,8 @@ def create_commands(
         hooks: hooks of a node's command, beside the one that explains an unreachable node.
 
     """
-    created: dict[str, remote.Command] = {}
-    for node in visiting_order(nodes, rollout):
-        previous = list(created.values())[-1:] if rollout is Rollout.SERIAL else []
-        created[node.name] = remote.Command(
+    return {
+        node.name: remote.Command(
             f"{node.name}-{role}",
             connection=connection(node, private_key),
             # The command line is the same for every script, because a failure prints it. The proof reads no argument.
@@ -52,14 +47,10 @@ def create_commands(
             stdin=stdin(node),
             add_previous_output_in_env=False,  # sshd refuses the variable, and the provider warns at each update
             logging=remote.Logging.NONE,  # with logging on, a single long line hangs the provider for ever
-            opts=_options(parent, node, role, [*depends_on(node), *previous], hooks(node)),
+            opts=_options(parent, node, role, depends_on(node), hooks(node)),
         )
-    return created
-
-
-def visiting_order(nodes: Iterable[Node], rollout: Rollout) -> list[Node]:
-    """The nodes as configured; in a serial rollout servers come last, so that a fault shows on an agent first."""
-    return sorted(nodes, key=lambda node: rollout is Rollout.SERIAL and node.role is Role.SERVER)
+        for node in nodes
+    }
 
 
 def connection(node: Node, private_key: pulumi.Input[str] | None) -> remote.ConnectionArgs:

@@ -12,8 +12,10 @@ from functools import partial
 from typing import Final
 
 import pulumi
+from pulumi_command import remote
 
 from components.config.model import StackConfig
+from components.config.nodes import Node
 from components.nodes import probe_image, script, unlisted
 from components.nodes.command import create_commands
 from components.nodes.trust import trust_revision
@@ -32,44 +34,57 @@ class PullProofArgs:
     bundle_pem: pulumi.Input[str]
     server_certificate_pem: pulumi.Input[str]
     private_key: pulumi.Input[str] | None
-    trusted: Mapping[str, pulumi.Resource]
-    """The command that made each node trust the registry, by node name."""
     registry: Sequence[pulumi.Resource]
     """Resources that must exist before the registry can answer."""
     registry_revision: pulumi.Input[str]
     """Changes with the registry's image, storage, namespace and objects, each of which requires another proof."""
 
 
-class PullProof(pulumi.ComponentResource):
-    """One `remote.Command` per node, which succeeds only after a real pull."""
+@dataclass(frozen=True)
+class Proved:
+    """What the nodes reported."""
 
     digests: pulumi.Output[dict[str, str]]
     """The digest that each node pulled, by node name."""
     unlisted: pulumi.Output[list[str] | None]
     """Nodes of the cluster that the configuration does not list; None if no server reported the cluster's nodes."""
 
+
+class PullProof(pulumi.ComponentResource):
+    """One `remote.Command` per node, which succeeds only after a real pull."""
+
     def __init__(self, name: str, args: PullProofArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:PullProof", name, {}, opts)
-        known = pulumi.Output.all(args.bundle_pem, args.server_certificate_pem, args.registry_revision)
-        commands = create_commands(
+        self._commands: dict[str, remote.Command] = {}
+        self._args = args
+        self._known = pulumi.Output.all(args.bundle_pem, args.server_certificate_pem, args.registry_revision)
+
+    def visit(self, wave: Iterable[Node], trusted: Mapping[str, pulumi.Resource]) -> Mapping[str, remote.Command]:
+        """Create the commands of one wave; `trusted` has the command that made each node trust the registry."""
+        created = create_commands(
             self,
             # An offline node proves nothing: its proof leaves the state without a visit, and returns with the node.
-            [node for node in args.config.nodes if not node.offline],
+            [node for node in wave if not node.offline],
             "proof",
-            rollout=args.config.rollout,
-            private_key=args.private_key,
-            stdin=lambda node: known.apply(partial(stdin, node.name, args)),
+            private_key=self._args.private_key,
+            stdin=lambda node: self._known.apply(partial(stdin, node.name, self._args)),
             # Nothing to undo: the node removes the image right after the pull.
-            depends_on=lambda node: [args.trusted[node.name], *args.registry],
+            depends_on=lambda node: [trusted[node.name], *self._args.registry],
         )
-        self.digests = pulumi.Output.all(
-            **{name: command.stdout.apply(reported_digest) for name, command in commands.items()}
+        self._commands.update(created)
+        return created
+
+    def finish(self) -> Proved:
+        """Close the component after the last wave."""
+        digests = pulumi.Output.all(
+            **{name: command.stdout.apply(reported_digest) for name, command in self._commands.items()}
         )
-        listed = [node.name for node in args.config.nodes]
-        reports = pulumi.Output.all(*[command.stdout.apply(unlisted.reported) for command in commands.values()])
-        self.unlisted = reports.apply(lambda known: unlisted.missing(listed, known))
-        self.unlisted.apply(self._warn)
-        self.register_outputs({"digests": self.digests, "unlisted": self.unlisted})
+        listed = [node.name for node in self._args.config.nodes]
+        reports = pulumi.Output.all(*[command.stdout.apply(unlisted.reported) for command in self._commands.values()])
+        not_listed = reports.apply(lambda known: unlisted.missing(listed, known))
+        not_listed.apply(self._warn)
+        self.register_outputs({"digests": digests, "unlisted": not_listed})
+        return Proved(digests, not_listed)
 
     def _warn(self, missing: Sequence[str] | None) -> None:
         sentence = unlisted.warning(missing)

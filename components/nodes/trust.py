@@ -7,7 +7,7 @@ it.
 
 import hashlib
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -40,29 +40,39 @@ class NodesArgs:
 class Nodes(pulumi.ComponentResource):
     """One `remote.Command` per node, which installs the trust on the node or reports why it cannot."""
 
-    commands: Mapping[str, remote.Command]
-    revisions: pulumi.Output[dict[str, str]]
-    """The revision of the trust that each node reported, by node name."""
+    commands: dict[str, remote.Command]
+    """The command of each node visited so far, by node name."""
 
     def __init__(self, name: str, args: NodesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:Nodes", name, {}, opts)
-        bundle_pem = pulumi.Output.from_input(args.bundle_pem)
-        self.commands = create_commands(
+        self.commands = {}
+        self._args = args
+        self._bundle_pem = pulumi.Output.from_input(args.bundle_pem)
+
+    def visit(self, wave: Iterable[Node], after: Sequence[pulumi.Resource]) -> Mapping[str, remote.Command]:
+        """Create the commands of one wave, which wait for the resources `after`."""
+        created = create_commands(
             self,
-            args.config.nodes,
+            wave,
             "trust",
-            rollout=args.config.rollout,
-            private_key=args.private_key,
-            stdin=lambda node: bundle_pem.apply(partial(stdin, node, args.config)),
+            private_key=self._args.private_key,
+            stdin=lambda node: self._bundle_pem.apply(partial(stdin, node, self._args.config)),
             undo=True,
-            hooks=lambda node: gap_hook(node, args.gap),
+            depends_on=lambda _node: after,
+            hooks=lambda node: gap_hook(node, self._args.gap),
         )
-        self.revisions = pulumi.Output.all(
-            **{name: command.stdout.apply(reported_revision) for name, command in self.commands.items()}
-        )
+        self.commands.update(created)
+        return created
+
+    def finish(self) -> pulumi.Output[dict[str, str]]:
+        """Close the component after the last wave; returns the revision that each node reported, by node name."""
         reports = pulumi.Output.all(**{name: command.stdout for name, command in self.commands.items()})
         reports.apply(self._warn)
-        self.register_outputs({"revisions": self.revisions})
+        revisions = pulumi.Output.all(
+            **{name: command.stdout.apply(reported_revision) for name, command in self.commands.items()}
+        )
+        self.register_outputs({"revisions": revisions})
+        return revisions
 
     def _warn(self, reports: Mapping[str, str]) -> None:
         sentence = guide_warning(reports)

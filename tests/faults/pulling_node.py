@@ -38,7 +38,6 @@ class Puller:
             bundle_pem="",
             server_certificate_pem="",
             private_key=None,
-            trusted={},
             registry=(),
             registry_revision="",
         )

@@ -97,30 +97,37 @@ def test_trust_runs_beside_kubernetes_work(build: Build, config: dict[str, Any])
     assert not {name for name in needed if name.startswith("registry-server")}
 
 
-def test_a_serial_rollout_visits_one_node_after_another(build: Build, config: dict[str, Any]) -> None:
+def proofs_before(recording: Recording, node: str) -> set[str]:
+    """The proofs that a node's trust waits for."""
+    waited = {recording.name_of(urn) for urn in recording.by_name[f"{node}-trust"].dependencies}
+    return {name.removesuffix("-proof") for name in waited if name.endswith("-proof")}
+
+
+def test_a_serial_rollout_proves_each_node_before_the_next(build: Build, config: dict[str, Any]) -> None:
     config["rollout"] = "serial"
     recording = build(config)
-    chain = {
-        name: [d for d in map(recording.name_of, recording.by_name[name].dependencies) if d.endswith("-trust")]
-        for name in ("control01-trust", "cube01-trust", "cube02-trust")
-    }
-    assert chain == {"control01-trust": [], "cube01-trust": ["control01-trust"], "cube02-trust": ["cube01-trust"]}
+    chain = [proofs_before(recording, node) for node in ("control01", "cube01", "cube02")]
+    assert chain == [set(), {"control01"}, {"cube01"}]
 
 
 def test_a_serial_rollout_visits_servers_last(build: Build, config: dict[str, Any]) -> None:
     config["rollout"] = "serial"
     config["nodes"]["control01"]["role"] = "server"
     recording = build(config)
-    for role in ("trust", "proof"):
-        chain = {
-            name: [d for d in map(recording.name_of, recording.by_name[name].dependencies) if d.endswith(role)]
-            for name in (f"control01-{role}", f"cube01-{role}", f"cube02-{role}")
-        }
-        assert chain == {
-            f"cube01-{role}": [],
-            f"cube02-{role}": [f"cube01-{role}"],
-            f"control01-{role}": [f"cube02-{role}"],
-        }
+    chain = [proofs_before(recording, node) for node in ("cube01", "cube02", "control01")]
+    assert chain == [set(), {"cube01"}, {"cube02"}]
+
+
+def test_a_wave_waits_for_every_proof_of_the_wave_before(build: Build, config: dict[str, Any]) -> None:
+    recording = build(config | {"rollout": "waves", "waves": ["2"]})
+    waits = {node: proofs_before(recording, node) for node in config["nodes"]}
+    assert waits == {"control01": set(), "cube01": set(), "cube02": {"control01", "cube01"}}
+
+
+def test_a_wave_waits_past_one_that_is_wholly_offline(build: Build, config: dict[str, Any]) -> None:
+    config["nodes"]["cube01"]["offline"] = True
+    recording = build(config | {"rollout": "waves", "waves": ["1", "2"]})
+    assert proofs_before(recording, "cube02") == {"control01"}
 
 
 def test_only_a_serial_rollout_lets_a_node_restart(build: Build, config: dict[str, Any]) -> None:
@@ -132,7 +139,7 @@ def test_only_a_serial_rollout_lets_a_node_restart(build: Build, config: dict[st
             if name.endswith("-trust")
         }
 
-    assert (allowed("parallel"), allowed("serial")) == ({False}, {True})
+    assert [allowed(way) for way in ("parallel", "waves", "serial")] == [{False}, {False}, {True}]
 
 
 def test_a_node_gets_the_role_that_the_configuration_gives(build: Build, config: dict[str, Any]) -> None:
