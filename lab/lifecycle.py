@@ -5,14 +5,13 @@ import datetime as dt
 import fcntl
 import os
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lab import cache, cgroups, inventory, needs, network, ssh_agent, toolchain
 from lab.addons import metallb_manifest
-from lab.api import ANY_AGE, Api, Fresh, delete_node
+from lab.api import Api, Fresh, delete_node
 from lab.base_tree import ensure_base_tree
 from lab.cluster import ADDON_BINARIES, NODE_BINARIES, Cluster, ensure_images, ensure_layer
 from lab.engine import Engine
@@ -20,14 +19,9 @@ from lab.machines import NSPAWN_RUN, Machine, machines
 from lab.mounts import mounts_below, unmount_below
 from lab.packages import ensure_packages
 from lab.progress import step
+from lab.readiness import is_ready, wait_for
 from lab.settings import DEFAULT_MACHINES, MAX_MACHINES, STATE_ROOT, Lab, LabError, MachineName
 from lab.shape import Shape
-
-READY_SECONDS = 180.0
-POLL_SECONDS = 0.2
-WORKLOADS = {"metallb-system/controller", "metallb-system/speaker", "kube-system/local-path-provisioner"}
-COREDNS_WORKLOAD = "kube-system/coredns"
-POOL = "/apis/metallb.io/v1beta1/namespaces/metallb-system/ipaddresspools/lan"
 
 
 @contextlib.contextmanager
@@ -79,46 +73,6 @@ def _shape(lab: Lab, *, bare: bool, coredns: bool) -> Shape:
     return known
 
 
-def is_ready(lab: Lab, wanted: list[Machine], shape: Shape) -> bool:
-    """Whether all `wanted` machines run and, unless the lab is bare, their cluster is ready for work."""
-    if not ssh_agent.is_running(lab) or not all(machine.is_running() for machine in wanted):
-        return False
-    return shape.bare or not _missing(Api(lab), wanted, shape)
-
-
-def _missing(api: Api, wanted: list[Machine], shape: Shape, fresh: Fresh = ANY_AGE) -> list[str]:
-    """What the cluster still lacks."""
-    states = api.node_states(fresh)
-    nodes = [f"node {m.name} {states.get(m.name, 'unknown')}" for m in wanted if states.get(m.name) != "Ready"]
-    if nodes:
-        return nodes
-    expected = WORKLOADS | ({COREDNS_WORKLOAD} if shape.coredns else set())
-    absent = sorted(expected - api.workloads())
-    unready = [text for text in api.unready() if text.split()[0] in expected]
-    pool = [] if api.has(POOL) else ["MetalLB's address pool"]
-    addons = {name.partition("/")[0] for name in expected}
-    old = [pod for pod in api.not_restarted(fresh) if pod.partition("/")[0] in addons]
-    return [*absent, *unready, *old, *pool]
-
-
-def _wait_for(
-    what: str, api: Api, wanted: list[Machine], shape: Shape, fresh: Fresh, *, nodes_only: bool = False
-) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    with step(what):
-        while True:
-            missing = _missing(api, wanted, shape, fresh)
-            if not missing or (nodes_only and not missing[0].startswith("node ")):
-                return
-            if time.monotonic() > deadline:
-                message = (
-                    f"not ready after {READY_SECONDS:.0f} s: {', '.join(missing)}; "
-                    f"look with: {api.lab.call('enter', wanted[0].name, 'journalctl', '-u', repr('k3s*'), '-n', '50')}"
-                )
-                raise LabError(message)
-            time.sleep(POLL_SECONDS)
-
-
 def up(
     lab: Lab, *, count: int | None = None, bare: bool = False, coredns: bool = True, over: Sequence[Path] = ()
 ) -> None:
@@ -147,8 +101,8 @@ def up(
         _boot(lab, wanted, shape, over)
         if not shape.bare:
             api, fresh = Api(lab), Fresh(started, since)
-            _wait_for("cluster: nodes ready", api, wanted, shape, fresh, nodes_only=True)
-            _wait_for("cluster: load balancer and storage ready", api, wanted, shape, fresh)
+            wait_for("cluster: nodes ready", api, wanted, shape, fresh, nodes_only=True)
+            wait_for("cluster: load balancer and storage ready", api, wanted, shape, fresh)
 
 
 def _check_inotify(wanted: list[Machine], shape: Shape) -> None:
