@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import cgroups
+from lab import cgroups, packet_filter
 from lab.settings import STATE_ROOT, cache_root
 
 GIB = 1 << 30
@@ -87,6 +87,16 @@ def _cgroups() -> str | None:
     return None
 
 
+def _packet_filter() -> str | None:
+    words = packet_filter.refusal()
+    if words is None:
+        return None
+    return (
+        f"the kernel refuses a chain of type nat in an IPv4 table ({words}), so Services would have no addresses: "
+        "modprobe -a nft_chain_nat nft_compat (outside, if this is a container), or boot the distribution's own kernel"
+    )
+
+
 def _overlay() -> str | None:
     folder = _existing(STATE_ROOT)
     try:
@@ -153,6 +163,7 @@ NEEDS: tuple[tuple[str, Callable[[], str | None]], ...] = (
     ("root", _root),
     ("namespaces", _namespaces),
     ("cgroups", _cgroups),
+    ("packet filter", _packet_filter),
     ("overlay mounts", _overlay),
     ("memory", _memory),
     ("disk space", _disk),

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import needs, packages
+from lab import needs, packages, packet_filter
 from lab.packages import Package
 from lab.settings import LabError
 
@@ -28,6 +28,14 @@ def test_each_lack_is_one_sentence_with_its_remedy(monkeypatch: pytest.MonkeyPat
     found = {lack.need: str(lack) for lack in needs.lacks()}
     assert {"namespaces", "overlay mounts", "memory", "disk space", "inotify instances"} <= set(found)
     assert all("\n" not in text and ": " in text for text in found.values())
+
+
+def test_a_kernel_without_the_packet_filter_is_named_with_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr(packet_filter, "refusal", lambda: "Operation not supported")
+    (text,) = [str(lack) for lack in needs.lacks() if lack.need == "packet filter"]
+    assert "(Operation not supported)" in text
+    assert "modprobe -a nft_chain_nat" in text
 
 
 def test_packages_that_are_there_are_not_installed_again(monkeypatch: pytest.MonkeyPatch) -> None:
