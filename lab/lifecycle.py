@@ -94,8 +94,8 @@ def up(
         if lacks:
             message = "this computer cannot carry the lab:\n" + "\n".join(f"  {lack}" for lack in lacks)
             raise LabError(message)
-        ensure_packages()
         _check_inotify(wanted, shape)
+        ensure_packages()
         started = frozenset(machine.name for machine in wanted if not machine.is_running())
         since = dt.datetime.now(dt.UTC)
         _boot(lab, wanted, shape, over)
@@ -106,7 +106,7 @@ def up(
 
 
 def _check_inotify(wanted: list[Machine], shape: Shape) -> None:
-    """Refuse to start machines for which the kernel has no inotify instances left: Kubernetes would hang silently."""
+    """Refuse to start machines for which other labs have left no inotify instances: Kubernetes would hang silently."""
     absent = [machine for machine in wanted if not machine.is_running()]
     each = {True: needs.INOTIFY_SERVER, False: needs.INOTIFY_MACHINE}
     need = sum(needs.INOTIFY_BARE if shape.bare else each[machine.place.is_server] for machine in absent)

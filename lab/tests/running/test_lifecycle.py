@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import cgroups, lifecycle, network, status
+from lab import cgroups, lifecycle, needs, network, status
 from lab.cgroups import Group
 from lab.kinds import KINDS
 from lab.machines import Machine
@@ -33,6 +33,19 @@ def test_starting_twice_begins_nothing_and_changes_nothing(
     monkeypatch.setattr(lifecycle, "_boot", boot)
     lifecycle.up(bare_lab, bare=True)
     assert [machine.leader() for machine in bare_machines] == leaders
+
+
+def test_too_few_inotify_instances_are_named_before_anything_is_installed_or_built(
+    fleeting_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begin(*_: object) -> None:
+        pytest.fail("something was begun")
+
+    monkeypatch.setattr(needs, "inotify_free", lambda: needs.INOTIFY_LAB - 1)
+    monkeypatch.setattr(lifecycle, "ensure_packages", begin)
+    monkeypatch.setattr(lifecycle, "_boot", begin)
+    with pytest.raises(LabError, match=r"3 more machines need 44 .* run sysctl -w fs\.inotify\.max_user_instances=512"):
+        lifecycle.up(fleeting_lab, count=3)
 
 
 def test_a_killed_machine_is_brought_back_and_the_other_left_alone(bare_lab: Lab, bare_machines: list[Machine]) -> None:
