@@ -4,6 +4,7 @@ import time
 
 from lab import ssh_agent
 from lab.api import ANY_AGE, Api, Fresh
+from lab.k3s_unit import unit_state
 from lab.machines import Machine
 from lab.progress import step
 from lab.settings import Lab, LabError
@@ -44,7 +45,8 @@ def wait_for(
     """Wait until the lab's cluster, or with `nodes_only` each of its nodes, is ready.
 
     Raises:
-        LabError: it is not within `READY_SECONDS`; the message names the parts that are not ready.
+        LabError: it is not within `READY_SECONDS`; the message names the parts that are not ready, and the last error
+            of each K3s that is to blame.
     """
     deadline = time.monotonic() + READY_SECONDS
     with step(what):
@@ -53,9 +55,16 @@ def wait_for(
             if not missing or (nodes_only and not missing[0].startswith("node ")):
                 return
             if time.monotonic() > deadline:
-                message = (
-                    f"not ready after {READY_SECONDS:.0f} s: {', '.join(missing)}; "
-                    f"look with: {api.lab.call('enter', wanted[0].name, 'journalctl', '-u', repr('k3s*'), '-n', '50')}"
-                )
+                message = _last_words(api.lab, wanted, missing)
                 raise LabError(message)
             time.sleep(POLL_SECONDS)
+
+
+def _last_words(lab: Lab, wanted: list[Machine], missing: list[str]) -> str:
+    """The parts that are not ready, the units that keep them from it, and a command that shows more."""
+    names = {text.split()[1] for text in missing if text.startswith("node ")}
+    suspects = [machine for machine in wanted if machine.name in names] or wanted
+    states = [unit_state(machine) for machine in suspects]
+    said = [str(state) for state in states if names or state.restarts]
+    look = lab.call("enter", suspects[0].name, "journalctl", "-u", repr("k3s*"), "-n", "50")
+    return "\n  ".join([f"not ready after {READY_SECONDS:.0f} s: {', '.join(missing)}", *said, f"look with: {look}"])
