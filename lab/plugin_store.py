@@ -5,19 +5,19 @@ stand-ins.
 """
 
 import contextlib
-import os
 import shlex
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Final, Literal
 
 from lab import toolchain
+from lab.plugin_download import Download
 from lab.settings import LAB_FOLDER, PROJECT, LabError
 
 Origin = Literal["upstream", "stand-in"]
@@ -27,9 +27,6 @@ DISTRIBUTIONS: Final = {"kubernetes": "pulumi_kubernetes", "tls": "pulumi_tls", 
 
 BUILT: Final = {"kubernetes": "pulumi-kubernetes"}
 """The plugins that can be built, and the set of tools that each is."""
-
-STALL_SECONDS: Final = 15.0
-"""How long a download may receive nothing; one that progresses has no time limit."""
 
 POLL_SECONDS: Final = 0.1
 REFUSAL_SECONDS: Final = 24 * 3600.0
@@ -54,43 +51,6 @@ class Plugin:
     def program(self) -> str:
         """The file that the engine starts."""
         return f"pulumi-resource-{self.name}"
-
-
-@dataclass
-class _Download:
-    """The CLI's download of one plugin, stopped when it receives nothing any more."""
-
-    plugin: Plugin
-    call: subprocess.Popen[bytes]
-    folders: Sequence[Path]
-    has_stalled: bool = False
-    """Whether it was stopped after it had received some bytes."""
-    _size: int = 0
-    _changed: float = field(default_factory=time.monotonic)
-
-    def is_running(self) -> bool:
-        """Whether the CLI still runs; stops it if the download has stalled."""
-        if self.call.poll() is not None:
-            return False
-        now, size = time.monotonic(), sum(map(_size, self.folders))
-        if size != self._size:
-            self._size, self._changed = size, now
-        elif now - self._changed > STALL_SECONDS:
-            self.has_stalled = size > 0
-            self.call.kill()
-            self.call.wait()
-            return False
-        return True
-
-
-def _size(folder: Path) -> int:
-    """The size of all readable files in `folder`, which may be changing."""
-    total = 0
-    for base, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += (Path(base) / name).lstat().st_size
-    return total
 
 
 @dataclass(frozen=True)
@@ -203,17 +163,17 @@ class PluginStore:
         }
         self.home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.home, prefix=".downloads-") as scratch:
-            downloads = [self._start(plugin, pulumi, clean, Path(scratch)) for plugin in plugins]
-            while [download for download in downloads if download.is_running()]:
+            downloads = {plugin: self._start(plugin, pulumi, clean, Path(scratch)) for plugin in plugins}
+            while [download for download in downloads.values() if download.is_running()]:
                 time.sleep(POLL_SECONDS)
-        for download in downloads:
+        for plugin, download in downloads.items():
             # A stalled download is not recorded: a connection that broke is no refusal.
-            if not self._is_release(download.plugin) and not download.has_stalled:
-                refusal = self._refusal(download.plugin)
+            if not self._is_release(plugin) and not download.has_stalled:
+                refusal = self._refusal(plugin)
                 refusal.parent.mkdir(parents=True, exist_ok=True)
                 refusal.touch()
 
-    def _start(self, plugin: Plugin, pulumi: Path, environment: Mapping[str, str], scratch: Path) -> "_Download":
+    def _start(self, plugin: Plugin, pulumi: Path, environment: Mapping[str, str], scratch: Path) -> Download:
         self._cleared(plugin).rmdir()
         folder = scratch / plugin.name
         folder.mkdir()
@@ -225,7 +185,7 @@ class PluginStore:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        return _Download(plugin, call, (folder, self.home / "plugins" / plugin.folder))
+        return Download(call, (folder, self.home / "plugins" / plugin.folder))
 
     def _stand_in(self, plugin: Plugin) -> None:
         settings = {"python": self.venv / "bin" / "python", "checkout": PROJECT, "plugin": plugin.name}

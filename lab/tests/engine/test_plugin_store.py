@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import plugin_store, toolchain
+from lab import plugin_download, toolchain
 from lab.plugin_store import DISTRIBUTIONS, REFUSAL_SECONDS, Origin, Plugin, PluginStore
 from lab.settings import PROJECT, LabError
 from lab.tests.stand_ins import WITHOUT_DOWNLOADS
@@ -156,7 +156,7 @@ def test_a_missing_sdk_is_named_with_the_remedy(tmp_path: Path) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugin_store, "STALL_SECONDS", 1.0)
+    monkeypatch.setattr(plugin_download, "STALL_SECONDS", 1.0)
 
 
 @pytest.mark.usefixtures("impatient")
