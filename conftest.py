@@ -8,6 +8,7 @@ from xdist.remote import Producer  # type: ignore[import-untyped]  # it has no t
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
 
 from lab import needs
+from lab.tests.stand_ins import plugins_at_hand
 
 # One lab serves the tests of both trees, so its fixtures belong to neither.
 pytest_plugins = ["lab.tests.running.fixtures", "tests.recordings"]
@@ -26,6 +27,11 @@ SEARCHES = HERE / "tests/lab/test_secrets.py"
 def pytest_configure() -> None:
     """Set the umask, so that the user's own does not decide which files machines and nodes may read."""
     os.umask(0o022)
+
+
+def pytest_report_header() -> str:
+    """Say which Pulumi plugins tests/engine and tests/certificates use."""
+    return plugins_at_hand()
 
 
 def _group(path: Path) -> str | None:

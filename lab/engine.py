@@ -15,13 +15,18 @@ from typing import Final, Self
 import yaml
 
 from lab import toolchain
-from lab.plugin_store import Origin, PluginStore
+from lab.plugin_store import Origin, PluginStore, user_homes
 from lab.settings import PROJECT, Lab, LabError, cache_root
 
 PASSPHRASE: Final = "lab"  # noqa: S105  # published: it guards a throwaway stack
 """The passphrase of every lab stack; the `encryptionsalt` in Pulumi.dev.yaml belongs to it."""
 
 _OF_THE_USER: Final = ("PULUMI_", "KUBECONFIG", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "VIRTUAL_ENV")
+
+
+def virtual_environment() -> Path:
+    """The virtual environment that this process runs in, or else the project's own."""
+    return Path(sys.prefix) if sys.prefix != sys.base_prefix else PROJECT / ".venv"
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,7 @@ class Engine:
     def at(cls, state: Path, *, kubeconfig: Path | None = None, agent_socket: Path | None = None) -> Self:
         """An engine whose state is in `state`, with the project's tools and virtual environment."""
         folders = _together(toolchain.ensure(["pulumi", "pulumi-language"]), state / "tools")
-        venv = Path(sys.prefix) if sys.prefix != sys.base_prefix else PROJECT / ".venv"
-        return cls(state, venv, folders, kubeconfig, agent_socket)
+        return cls(state, virtual_environment(), folders, kubeconfig, agent_socket)
 
     @property
     def home(self) -> Path:
@@ -86,9 +90,7 @@ class Engine:
 
     @cached_property
     def _store(self) -> PluginStore:
-        own = os.environ.get("PULUMI_HOME")
-        homes = [Path(own)] if own else []
-        return PluginStore(self.home, self.venv, self.cache, [*homes, Path.home() / ".pulumi"])
+        return PluginStore(self.home, self.venv, self.cache, user_homes())
 
     def environment(self) -> dict[str, str]:
         """This process's environment, without anything that leads to the user's stacks, clusters or keys."""

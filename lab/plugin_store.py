@@ -5,6 +5,7 @@ stand-ins.
 """
 
 import contextlib
+import os
 import shlex
 import shutil
 import subprocess
@@ -33,6 +34,12 @@ REFUSAL_SECONDS: Final = 24 * 3600.0
 _LAUNCHER: Final = LAB_FOLDER / "plugins" / "launcher.sh"
 _MARK: Final = "stand-in"
 _BUILT_MARK: Final = "built"
+
+
+def user_homes() -> list[Path]:
+    """The PULUMI_HOMEs in which the user may have plugins."""
+    own = os.environ.get("PULUMI_HOME")
+    return [*([Path(own)] if own else []), Path.home() / ".pulumi"]
 
 
 @dataclass(frozen=True)
@@ -126,16 +133,23 @@ class PluginStore:
     def _is_marked(folder: Path) -> bool:
         return any((folder / mark).exists() for mark in (_MARK, _BUILT_MARK))
 
-    def _link(self, plugin: Plugin) -> bool:
+    def user_home(self, plugin: Plugin) -> Path | None:
+        """The first of the user's homes that has upstream's build of the plugin, or None."""
         for home in self.user_homes:
             source = home / "plugins" / plugin.folder
             if (source / plugin.program).exists() and not self._is_marked(source):
-                # The engine ignores linked directories, but the files in a real one may be links.
-                folder = self._cleared(plugin)
-                for file in source.iterdir():
-                    (folder / file.name).symlink_to(file.absolute())
-                return True
-        return False
+                return home
+        return None
+
+    def _link(self, plugin: Plugin) -> bool:
+        home = self.user_home(plugin)
+        if home is None:
+            return False
+        # The engine ignores linked directories, but the files in a real one may be links.
+        folder = self._cleared(plugin)
+        for file in (home / "plugins" / plugin.folder).iterdir():
+            (folder / file.name).symlink_to(file.absolute())
+        return True
 
     def _build(self, plugin: Plugin) -> None:
         built = toolchain.ensure([BUILT[plugin.name]])[plugin.program]

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from lab.engine import Engine
-from lab.tests.stand_ins import engine_with_stand_ins
+from lab.tests.stand_ins import engine_with_plugins_at_hand, engine_with_stand_ins
 
 from .certificate_stack import CertificateStack, Issued
 
@@ -12,14 +12,20 @@ HERE = Path(__file__).parent
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if HERE in item.path.parents and "engine" in getattr(item, "fixturenames", ()):
+        if HERE in item.path.parents and {"engine", "engine_with_clock"} & {*getattr(item, "fixturenames", ())}:
             item.add_marker(pytest.mark.certificates)
 
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """The real CLI with the user's own plugins, or the stand-ins; the report's header says which."""
+    return engine_with_plugins_at_hand(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="session")
+def engine_with_clock(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """The real CLI with the stand-ins: only they have a clock that can be moved."""
-    return engine_with_stand_ins(tmp_path_factory.mktemp("certificates"))
+    return engine_with_stand_ins(tmp_path_factory.mktemp("certificates-with-clock"))
 
 
 @pytest.fixture(scope="session")

@@ -69,13 +69,13 @@ def other(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Issued:
 
 
 @pytest.fixture(scope="module")
-def expired(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Issued:
-    return issued(engine, tmp_path_factory.mktemp("expired"), "expired", days=-31)
+def expired(engine_with_clock: Engine, tmp_path_factory: pytest.TempPathFactory) -> Issued:
+    return issued(engine_with_clock, tmp_path_factory.mktemp("expired"), "expired", days=-31)
 
 
 @pytest.fixture(scope="module")
-def early(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Issued:
-    return issued(engine, tmp_path_factory.mktemp("early"), "early", days=2)
+def early(engine_with_clock: Engine, tmp_path_factory: pytest.TempPathFactory) -> Issued:
+    return issued(engine_with_clock, tmp_path_factory.mktemp("early"), "early", days=2)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,11 +2,19 @@
 
 import pytest
 
+from lab.engine import Engine
+
 from .certificate_stack import CertificateStack, said
 
 ISSUED_ANEW = "the server certificate is issued anew by this `up`"
 ENDS = "authority one ends on"
 PLAN = {"serverDays": 100, "renewDays": 30}
+
+
+@pytest.fixture(scope="session")
+def engine(engine_with_clock: Engine) -> Engine:
+    """The engine of every stack in this file."""
+    return engine_with_clock
 
 
 def test_the_first_up_announces_nothing(stack: CertificateStack) -> None:

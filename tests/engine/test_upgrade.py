@@ -36,8 +36,9 @@ Preview = Callable[[str], CompletedProcess[str]]
 
 
 @pytest.fixture
-def preview(engine: Engine, tmp_path: Path) -> Iterator[Preview]:
-    """Previews the present program on a stack that has a given state."""
+def preview(engine_with_clock: Engine, tmp_path: Path) -> Iterator[Preview]:
+    """Previews the present program on a stack that has a given state, on the day when that was deployed."""
+    engine = engine_with_clock
     shutil.rmtree(engine.backend, ignore_errors=True)
     engine.ensure_stack(STACK)
 
