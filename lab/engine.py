@@ -16,6 +16,7 @@ import yaml
 
 from lab import toolchain
 from lab.plugin_store import Origin, PluginStore, user_homes
+from lab.program_folder import together
 from lab.settings import PROJECT, Lab, LabError, cache_root
 
 PASSPHRASE: Final = "lab"  # noqa: S105  # published: it guards a throwaway stack
@@ -62,7 +63,7 @@ class Engine:
     @classmethod
     def at(cls, state: Path, *, kubeconfig: Path | None = None, agent_socket: Path | None = None) -> Self:
         """An engine whose state is in `state`, with the project's tools and virtual environment."""
-        folders = _together(toolchain.ensure(["pulumi", "pulumi-language"]), state / "tools")
+        folders = together(toolchain.ensure(["pulumi", "pulumi-language"]), state / "tools")
         return cls(state, virtual_environment(), folders, kubeconfig, agent_socket)
 
     @property
@@ -235,29 +236,3 @@ def _to_the_end(process: subprocess.Popen[str], on_line: _OnLine | None) -> tupl
         on_line(line.rstrip("\n"))
     process.wait()
     return None, None
-
-
-def _together(programs: Mapping[str, Path], folder: Path) -> tuple[Path, ...]:
-    """A directory that holds all `programs`: their own, or else `folder`, filled here.
-
-    The CLI warns about a language host that is not in its own directory. The links are hard ones, because the CLI
-    resolves symbolic links before it looks around.
-    """
-    if len({path.parent for path in programs.values()}) == 1:
-        return (next(iter(programs.values())).parent,)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, path in programs.items():
-        target = folder / name
-        if target.exists() and (target.samefile(path) or _same_copy(path, target)):
-            continue
-        target.unlink(missing_ok=True)
-        try:
-            target.hardlink_to(path)
-        except OSError:  # the cache is on another file system, or on one without hard links
-            shutil.copy2(path, target)
-    return (folder,)
-
-
-def _same_copy(source: Path, copy: Path) -> bool:
-    ours, theirs = copy.stat(), source.stat()
-    return (ours.st_size, ours.st_mtime_ns) == (theirs.st_size, theirs.st_mtime_ns)
