@@ -18,8 +18,8 @@ MEMORY_GIB = 2
 STATE_GIB = 3
 CACHE_GIB = 6
 INOTIFY_LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
-INOTIFY_MACHINE = 12
-INOTIFY_SERVER = 20
+# With cgroup v2, containerd also watches the cgroups of each pod and its container: on the server, those of four pods.
+INOTIFY_SERVER, INOTIFY_MACHINE = (28, 14) if cgroups.is_unified() else (20, 12)
 INOTIFY_BARE = 3
 INOTIFY_LAB = INOTIFY_SERVER + 2 * INOTIFY_MACHINE
 

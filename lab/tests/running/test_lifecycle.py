@@ -44,7 +44,8 @@ def test_too_few_inotify_instances_are_named_before_anything_is_installed_or_bui
     monkeypatch.setattr(needs, "inotify_free", lambda: needs.INOTIFY_LAB - 1)
     monkeypatch.setattr(lifecycle, "ensure_packages", begin)
     monkeypatch.setattr(lifecycle, "_boot", begin)
-    with pytest.raises(LabError, match=r"3 more machines need 44 .* run sysctl -w fs\.inotify\.max_user_instances=512"):
+    lacking = rf"3 more machines need {needs.INOTIFY_LAB} .* run sysctl -w fs\.inotify\.max_user_instances=512"
+    with pytest.raises(LabError, match=lacking):
         lifecycle.up(fleeting_lab, count=3)
 
 
