@@ -1,6 +1,8 @@
-// Command provider is upstream's Kubernetes provider, which here refuses to create an object that exists.
+// Command provider is upstream's Kubernetes provider, which here keeps two promises of later releases.
 //
-// Upstream does so from release 4.29 on; this module is 4.25, which would silently take the object over.
+// It refuses to create an object that exists, as upstream does from release 4.29 on; this module is 4.25, which would
+// silently take the object over. And the update of a claim does not wait for a phase that a bound claim never has again,
+// as in 4.25; upstream takes a bound claim for ready from 4.27 on.
 package main
 
 import (
@@ -24,7 +26,14 @@ import (
 //go:linkname addGlobalServerOptions google.golang.org/grpc/internal.AddGlobalServerOptions
 var addGlobalServerOptions any
 
+// The kinds for whose objects upstream waits after a create or an update. Only the size of the map's values must be right.
+//
+//go:linkname awaiters github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/await.awaiters
+var awaiters map[string]struct{ await, awaitRead func() }
+
 func main() {
+	// A new claim of a class that binds late is Pending at once, so that there is nothing else to wait for.
+	delete(awaiters, "v1/PersistentVolumeClaim")
 	addGlobalServerOptions.(func(...grpc.ServerOption))(grpc.ChainUnaryInterceptor(refuseExisting))
 	// The engine warns about a plugin of another version than its folder `resource-kubernetes-vVERSION` says.
 	_, version, _ := strings.Cut(filepath.Base(filepath.Dir(os.Args[0])), "-v")
