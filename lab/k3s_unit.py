@@ -50,7 +50,7 @@ def unit_state(machine: Machine) -> UnitState:
     except (LabError, OSError, subprocess.SubprocessError) as error:
         return UnitState(machine.name, name, "unknown", 0, str(error))
     state = f"{shown['ActiveState']} ({shown['SubState']})"
-    return UnitState(machine.name, name, state, int(shown["NRestarts"]), last_error(lines)[:LONGEST])
+    return UnitState(machine.name, name, state, int(shown["NRestarts"]), last_error(lines))
 
 
 def last_error(lines: Sequence[str]) -> str:
@@ -67,4 +67,6 @@ def last_error(lines: Sequence[str]) -> str:
     process = _ENDED.search(words[-1])
     own = [line for line in ended if process and line.startswith(f"{process[1]}: ")]
     errors = [line for line in own if _ERROR.search(line)] or own
-    return f"{words[-1]} ({errors[-1]})" if errors else words[-1]
+    # A component may quote a whole file in its error.
+    said = f"{words[-1]} ({errors[-1]})" if errors else words[-1]
+    return said if len(said) <= LONGEST else f"{said[:LONGEST]} ..."

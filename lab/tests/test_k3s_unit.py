@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.k3s_unit import UnitState, last_error
+from lab.k3s_unit import LONGEST, UnitState, last_error
 
 START = "k3s: starting k3s agent v1.34.4+k3s1"
 CAUSE = 'kubelet: E1127 18:01:02.345678      42 run.go:72] "command failed" err="could not detect clock speed"'
@@ -32,6 +32,10 @@ END = "k3s: kubelet: exit status 1"
 )
 def test_the_last_error_is_that_of_the_k3s_that_ended(lines: list[str], error: str) -> None:
     assert last_error(lines) == error
+
+
+def test_an_error_that_quotes_a_file_is_cut() -> None:
+    assert last_error(["k3s: " + "x" * 1000]) == f"k3s: {'x' * (LONGEST - 5)} ..."
 
 
 @pytest.mark.parametrize(
