@@ -92,8 +92,9 @@ def _packet_filter() -> str | None:
     if words is None:
         return None
     return (
-        f"the kernel refuses a chain of type nat in an IPv4 table ({words}), so Services would have no addresses: "
-        "modprobe -a nft_chain_nat nft_compat (outside, if this is a container), or boot the distribution's own kernel"
+        f"the kernel refuses a chain of type nat in an IPv4 table ({words}), so Services would have no addresses: run "
+        "modprobe -a nft_chain_nat nft_compat (for a container, outside of it), or boot the distribution's own kernel; "
+        "a container must be started with --privileged"
     )
 
 
