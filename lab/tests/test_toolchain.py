@@ -4,6 +4,7 @@ Real Go compiles a small module; only the list of sets is exchanged for it.
 """
 
 import os
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -159,6 +160,21 @@ def test_a_change_of_tests_alone_builds_nothing_anew(module: Path) -> None:
 @pytest.mark.parametrize("tool_set", SETS.values(), ids=SETS)
 def test_every_module_commits_its_checksums(tool_set: ToolSet) -> None:
     assert (tool_set.module / "go.sum").stat().st_size > 0
+
+
+SHARED = re.compile(
+    r"^\t(golang\.org/x/(?:crypto|net|sys|term|text)|google\.golang\.org/(?:grpc|protobuf)) (\S+)", re.MULTILINE
+)
+"""The modules below most packages that two sets have in common."""
+
+
+def test_sets_share_compiled_packages_because_their_modules_agree() -> None:
+    # MetalLB builds with the Kubernetes libraries of its time alone, which need modules of that time.
+    folders = {tool_set.folder for tool_set in SETS.values()} - {"metallb"}
+    versions = {
+        folder: dict(SHARED.findall((tool_sets.TOOLS_FOLDER / folder / "go.mod").read_text())) for folder in folders
+    }
+    assert {folder for folder in folders if versions[folder] != versions["."]} == set()
 
 
 @pytest.mark.parametrize("version", ["v3.259.0", "v3.272.1", "v4.0.0", "3.259.0-dev.0"])
