@@ -75,9 +75,20 @@ class ToolSet:
             )
 
 
+# Builds begin in this order. The longest come first, so that no long one remains alone at the end. The provider comes
+# after k3s, whose compiled Kubernetes packages it then finds in Go's cache: for that the modules' go.mod files agree on
+# shared modules, since a package is compiled again with another version of anything below it.
 SETS: Mapping[str, ToolSet] = {
     tool_set.name: tool_set
     for tool_set in (
+        ToolSet(
+            "k3s",
+            ".",
+            {"k3s": "./k3s"},
+            sources=("k3s", "nodeconfig", "registries", "supervision"),
+            link_flags=("-X", "k8s.io/component-base/version.gitVersion=v1.34.4"),
+        ),
+        ToolSet("pulumi", "pulumi", {"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"}),
         ToolSet(
             "pulumi-kubernetes",
             "pulumi-kubernetes",
@@ -92,7 +103,21 @@ SETS: Mapping[str, ToolSet] = {
                 for name in ("schema.json", "terraform-mapping.json")
             },
         ),
-        ToolSet("pulumi", "pulumi", {"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"}),
+        ToolSet(
+            "containerd",
+            ".",
+            {
+                name: f"github.com/containerd/containerd/v2/cmd/{name}"
+                for name in ("containerd", "containerd-shim-runc-v2", "ctr")
+            },
+            # These leave out snapshotters that need C headers and kernel modules.
+            tags=("no_btrfs", "no_devmapper"),
+        ),
+        ToolSet(
+            "metallb",
+            "metallb",
+            {f"metallb-{name}": f"go.universe.tf/metallb/{name}" for name in ("controller", "speaker")},
+        ),
         ToolSet(
             "pulumi-language",
             "pulumi-language",
@@ -104,38 +129,21 @@ SETS: Mapping[str, ToolSet] = {
                 )
             },
         ),
-        ToolSet(
-            "k3s",
-            ".",
-            {"k3s": "./k3s"},
-            sources=("k3s", "nodeconfig", "registries", "supervision"),
-            link_flags=("-X", "k8s.io/component-base/version.gitVersion=v1.34.4"),
-        ),
-        ToolSet(
-            "containerd",
-            ".",
-            {
-                name: f"github.com/containerd/containerd/v2/cmd/{name}"
-                for name in ("containerd", "containerd-shim-runc-v2", "ctr")
-            },
-            # These leave out snapshotters that need C headers and kernel modules.
-            tags=("no_btrfs", "no_devmapper"),
-        ),
-        ToolSet("registry", ".", {"registry": "./registry"}, sources=("registry",)),
         ToolSet("coredns", ".", {"coredns": "./coredns"}, sources=("coredns",)),
+        ToolSet("registry", ".", {"registry": "./registry"}, sources=("registry",)),
         ToolSet(
             "local-path-provisioner",
             ".",
             {"local-path-provisioner": "github.com/rancher/local-path-provisioner"},
         ),
-        ToolSet(
-            "metallb",
-            "metallb",
-            {f"metallb-{name}": f"go.universe.tf/metallb/{name}" for name in ("controller", "speaker")},
-        ),
         ToolSet("wharfie", ".", {"wharfie": "./wharfie"}, sources=("wharfie", "registries")),
     )
 }
+
+
+def place(tool_set: ToolSet) -> int:
+    """The place of a set in the order of builds."""
+    return list(SETS).index(tool_set.name)
 
 
 def find(names: Sequence[str]) -> list[ToolSet]:

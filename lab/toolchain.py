@@ -8,7 +8,6 @@
 import contextlib
 import fcntl
 import functools
-import itertools
 import json
 import os
 import re
@@ -22,15 +21,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.build_queue import BuildQueue
 from lab.cache import used
 from lab.go_compiler import Go, find_go
 from lab.progress import step
 from lab.settings import LabError, cache_root
-from lab.tool_sets import SETS, TOOLS_FOLDER, ModuleFile, ToolSet, find
+from lab.tool_sets import SETS, TOOLS_FOLDER, ModuleFile, ToolSet, find, place
 
 PULUMI_SETS = ("pulumi", "pulumi-language")
 PULUMI_MINIMUM = (3, 259, 0)
 PULUMI_HOST = "pulumi-language-python"
+_QUEUE = BuildQueue()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,6 @@ class Build:
 
     tool_set: ToolSet
     target: Path
-
-    @property
-    def shares_module(self) -> bool:
-        """Whether the set is built from the module that most sets share."""
-        return self.tool_set.folder == "."
 
     @property
     def is_done(self) -> bool:
@@ -145,25 +141,14 @@ def _go() -> Go:
 
 
 def _build_all(missing: Sequence[Build], go: Go) -> None:
-    """Build several sets: two compile at once, while the code of the next ones is downloaded.
-
-    Two builds overlap because each has phases (big packages, linking) that keep only one core busy.
-    """
-    fetched = {build.tool_set.name: threading.Event() for build in missing}
-    # Sets of one module share packages: built one after the other, each compiles only packages that are new.
-    shared = [build for build in missing if build.shares_module]
-    others = [build for build in missing if not build.shares_module]
-    with ThreadPoolExecutor(max_workers=3) as pool:
-        fetching = pool.submit(_fetch_all, _alternating(shared, others), fetched, go)
-        building = [pool.submit(_build_lane, lane, fetched, go) for lane in (shared, others) if lane]
+    """Build several sets, in the order of `SETS`, while the code of the next ones is downloaded."""
+    ordered = sorted(missing, key=lambda build: place(build.tool_set))
+    fetched = {build.tool_set.name: threading.Event() for build in ordered}
+    with ThreadPoolExecutor(max_workers=len(ordered) + 1) as pool:
+        fetching = pool.submit(_fetch_all, [build.tool_set for build in ordered], fetched, go)
+        building = [pool.submit(_build_in_turn, build, fetched[build.tool_set.name], go) for build in ordered]
         for future in (fetching, *building):
             future.result()
-
-
-def _alternating(shared: Sequence[Build], others: Sequence[Build]) -> list[ToolSet]:
-    """A download order in which neither lane waits for all of the other's code."""
-    pairs = itertools.zip_longest(shared, others)
-    return [build.tool_set for pair in pairs for build in pair if build]
 
 
 def _fetch_all(tool_sets: Sequence[ToolSet], fetched: Mapping[str, threading.Event], go: Go) -> None:
@@ -188,13 +173,12 @@ def _fetch(tool_set: ToolSet, go: Go) -> None:
         go.run(listing, tool_set.module)
 
 
-def _build_lane(lane: Sequence[Build], fetched: Mapping[str, threading.Event], go: Go) -> None:
-    for build in lane:
-        with step(f"building {build.tool_set.name}"):
-            fetched[build.tool_set.name].wait()
-            with _locked(build.tool_set):
-                if not build.is_done:
-                    _build(build.tool_set, build.target, go)
+def _build_in_turn(build: Build, fetched: threading.Event, go: Go) -> None:
+    with _QUEUE.turn(place(build.tool_set)), step(f"building {build.tool_set.name}"):
+        fetched.wait()
+        with _locked(build.tool_set):
+            if not build.is_done:
+                _build(build.tool_set, build.target, go)
 
 
 def _build(tool_set: ToolSet, target: Path, go: Go) -> None:
