@@ -4,7 +4,9 @@ import signal
 import subprocess
 from pathlib import Path
 
+from lab.cgroups import Group
 from lab.deployment import STACK
+from lab.settings import LAB_FOLDER
 
 from .program import Program
 
@@ -18,8 +20,16 @@ def up_cut_off(program: Program, config: Path, at: str, by: signal.Signals) -> s
     """
     engine = program.engine
     command = ["up", "--yes", "--skip-preview", "--stack", STACK, "--config-file", str(config), "--color", "never"]
+    # Upstream's Kubernetes provider outlives an engine that is killed: the group is how it is found again.
+    group = Group(program.lab, "cut-off")
+    group.create()
     with subprocess.Popen(
-        ["nsenter", f"--net={program.lab.lan_namespace_path}", "--", str(engine.pulumi), *command],
+        [
+            str(LAB_FOLDER / "in-cgroup.sh"),
+            *map(str, group.folders()),
+            "--",
+            *program.lab.in_lan(str(engine.pulumi), *command),
+        ],
         cwd=Path(__file__).parents[2],
         env=engine.environment(),
         stdin=subprocess.DEVNULL,
@@ -34,6 +44,9 @@ def up_cut_off(program: Program, config: Path, at: str, by: signal.Signals) -> s
             if at in line:
                 process.send_signal(by)
                 break
+        if by is signal.SIGKILL:
+            process.wait(SECONDS)
+            group.kill()
         rest, _ = process.communicate(timeout=SECONDS)
     text = "".join(lines) + rest
     program.printed.append(text)
