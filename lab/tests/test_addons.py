@@ -115,6 +115,16 @@ def test_name_service_answers_on_the_address_that_pods_ask() -> None:
     assert service["spec"]["clusterIP"] == CLUSTER_DNS
 
 
+def test_name_service_reads_what_users_add_as_k3s_does() -> None:
+    by_kind = {document["kind"]: document for document in _documents("coredns.yaml")}
+    default_block, _, after = by_kind["ConfigMap"]["data"]["Corefile"].partition("\n}\n")
+    assert "\n    reload" in default_block
+    assert default_block.endswith("import /etc/coredns/custom/*.override")
+    assert after == "import /etc/coredns/custom/*.server\n"
+    mounted = _pod(by_kind["Deployment"])["volumes"][1]["configMap"]
+    assert mounted == {"name": "coredns-custom", "optional": True}
+
+
 def test_the_pool_is_the_one_of_the_settings() -> None:
     (pool,) = [document for document in _documents("metallb-pool.yaml") if document["kind"] == "IPAddressPool"]
     assert pool["spec"]["addresses"] == [POOL]
