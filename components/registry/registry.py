@@ -20,7 +20,7 @@ from components.registry.pod import CONTAINER_PORT, LABELS, POD_LABELS, SECRET_N
 
 _DEPLOYMENT_NAME: Final = "registry"
 _CERTIFICATE_ANNOTATION: Final = "k3s-registry/server-certificate"
-_OVERWRITE_MANUAL_CHANGES: Final = {"pulumi.com/patchForce": "true"}
+OVERWRITE_MANUAL_CHANGES: Final = {"pulumi.com/patchForce": "true"}
 """Without this annotation, one field changed by hand (`kubectl scale`) makes every later `up` fail with a conflict."""
 
 
@@ -36,6 +36,8 @@ class RegistryArgs:
 class Registry(pulumi.ComponentResource):
     """Namespace, Secret, PersistentVolumeClaim, Deployment and Service."""
 
+    namespace: list[pulumi.Resource]
+    """The namespace; empty where another one is used as it is."""
     deployment: kubernetes.apps.v1.Deployment
     service: kubernetes.core.v1.Service
     revision: pulumi.Output[str]
@@ -44,7 +46,7 @@ class Registry(pulumi.ComponentResource):
     def __init__(self, name: str, args: RegistryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:Registry", name, {}, opts)
         settings = args.settings
-        namespace: list[pulumi.Resource] = []
+        self.namespace = namespace = list[pulumi.Resource]()
         if settings.create_namespace:
             namespace.append(
                 kubernetes.core.v1.Namespace(
@@ -52,7 +54,7 @@ class Registry(pulumi.ComponentResource):
                     metadata=kubernetes.meta.v1.ObjectMetaArgs(
                         name=settings.namespace,
                         labels={"pod-security.kubernetes.io/enforce": "restricted"},
-                        annotations=_OVERWRITE_MANUAL_CHANGES,
+                        annotations=OVERWRITE_MANUAL_CHANGES,
                     ),
                     # Kubernetes deletes the claim with its namespace, and does not know that Pulumi protects the claim.
                     opts=pulumi.ResourceOptions(
@@ -64,7 +66,7 @@ class Registry(pulumi.ComponentResource):
         key = pulumi.Output.from_input(args.server_key_pem)
         secret = kubernetes.core.v1.Secret(
             f"{name}-certificate",
-            metadata=_metadata(settings.namespace, SECRET_NAME),
+            metadata=object_metadata(settings.namespace, SECRET_NAME),
             type="kubernetes.io/tls",
             data={
                 "tls.crt": certificate.apply(encoded),
@@ -75,7 +77,7 @@ class Registry(pulumi.ComponentResource):
         )
         claim = kubernetes.core.v1.PersistentVolumeClaim(
             f"{name}-claim",
-            metadata=_metadata(settings.namespace, settings.storage.claim_name),
+            metadata=object_metadata(settings.namespace, settings.storage.claim_name),
             spec=kubernetes.core.v1.PersistentVolumeClaimSpecArgs(
                 access_modes=[settings.storage.access_mode.value],
                 storage_class_name=settings.storage.class_name,
@@ -95,7 +97,7 @@ class Registry(pulumi.ComponentResource):
         )
         self.deployment = kubernetes.apps.v1.Deployment(
             f"{name}-deployment",
-            metadata=_metadata(settings.namespace, _DEPLOYMENT_NAME),
+            metadata=object_metadata(settings.namespace, _DEPLOYMENT_NAME),
             spec=kubernetes.apps.v1.DeploymentSpecArgs(
                 replicas=1,
                 selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=LABELS),
@@ -114,7 +116,7 @@ class Registry(pulumi.ComponentResource):
         self.service = kubernetes.core.v1.Service(
             f"{name}-service",
             # Awaiting the Service would take ten seconds and show less than the pull proof does.
-            metadata=_metadata(
+            metadata=object_metadata(
                 settings.namespace, SERVICE_NAME, {**settings.service.annotations, "pulumi.com/skipAwait": "true"}
             ),
             spec=service(settings),
@@ -196,9 +198,10 @@ def certificate_hash(server_certificate_pem: str) -> str:
     return hashlib.sha256(server_certificate_pem.encode()).hexdigest()
 
 
-def _metadata(
+def object_metadata(
     namespace: str, name: str, annotations: Mapping[str, str] | None = None
 ) -> kubernetes.meta.v1.ObjectMetaArgs:
+    """Name, label and annotations of an object that belongs to this stack alone."""
     return kubernetes.meta.v1.ObjectMetaArgs(
-        name=name, namespace=namespace, labels=LABELS, annotations={**(annotations or {}), **_OVERWRITE_MANUAL_CHANGES}
+        name=name, namespace=namespace, labels=LABELS, annotations={**(annotations or {}), **OVERWRITE_MANUAL_CHANGES}
     )
