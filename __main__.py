@@ -15,6 +15,8 @@ cluster = kubernetes.Provider(
     cluster_identifier=config.kubernetes.cluster_name or pulumi.get_stack(),
     # A renewed certificate updates the Secret in place; replaced, it would be gone for a moment.
     enable_secret_mutable=True,
+    # The same holds for the pods' trust bundle. Where pods get nothing, the provider's inputs stay as they are.
+    enable_config_map_mutable=config.pods.anything or None,
 )
 stack = RegistryStack(
     "registry",

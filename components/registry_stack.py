@@ -16,6 +16,7 @@ from components.nodes.trust import Nodes, NodesArgs
 from components.nodes.waves import summary, waves
 from components.outputs import Outputs
 from components.registry.address import qualified_service_name, service_names
+from components.registry.pod_access import PodAccess, PodAccessArgs
 from components.registry.registry import Registry, RegistryArgs
 
 
@@ -55,6 +56,12 @@ class RegistryStack(pulumi.ComponentResource):
             server_key_pem=certificates.server_key_pem,
         )
         registry = Registry(f"{name}-server", registry_args, opts=pulumi.ResourceOptions(parent=self))
+        if config.pods.anything:
+            PodAccess(
+                f"{name}-pods",
+                PodAccessArgs(settings=config, bundle_pem=certificates.bundle_pem, namespace=registry.namespace),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         nodes = Nodes(
             f"{name}-nodes",
             NodesArgs(

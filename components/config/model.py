@@ -161,6 +161,7 @@ class StackConfig(RegistrySettings):
                 example="[registry]",
                 reads=("hostname",),
             )
+        yield from repetitions("pods.trustBundle", self.pods.trust_bundle)
         if self.rollout is not Rollout.WAVES and self.waves != type(self).model_fields["waves"].default:
             yield Problem(
                 key="waves",

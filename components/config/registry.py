@@ -86,6 +86,31 @@ class ServiceSettings(Model):
     )
 
 
+class PodSettings(Model):
+    """What pods learn of the registry, beyond the name of its Service."""
+
+    names: Boolean = Field(
+        default=False,
+        description="Whether the cluster's DNS gives pods the address of hostname and aliases.",
+        examples=[True],
+    )
+    trust_bundle: tuple[Label, ...] = Field(
+        default=(),
+        description="Existing namespaces that get the certificates of the authorities, as ConfigMap k3s-registry-ca.",
+        examples=[["default"]],
+    )
+    announce: Boolean = Field(
+        default=False,
+        description="Whether ConfigMap local-registry-hosting in kube-public names the registry to tools (KEP-1755).",
+        examples=[True],
+    )
+
+    @property
+    def anything(self) -> bool:
+        """Whether any of it is switched on."""
+        return self.names or self.announce or bool(self.trust_bundle)
+
+
 class RegistrySettings(Model):
     """The registry: its names, its address, and how it runs in the cluster."""
 
@@ -144,6 +169,11 @@ class RegistrySettings(Model):
         default_factory=ServiceSettings,
         description="The Service that has the registry's address.",
         examples=[{"annotations": {"metallb.io/allow-shared-ip": "registry"}}],
+    )
+    pods: PodSettings = Field(
+        default_factory=PodSettings,
+        description="What pods learn of the registry.",
+        examples=[{"names": True, "trustBundle": ["default"]}],
     )
 
     @property
