@@ -20,6 +20,9 @@ GROUPS = {
     "lab": RUNNING,  # one cluster for all, and each test finds it as the committed stack file says
     "faults": (HERE / "tests/faults",),  # machines of their own, and what a fault left would fail the next test
     "engine": (HERE / "lab/tests/engine/test_tiny_program.py",),  # one first `up` for all
+    "machines": tuple(  # labs of their own, beside the cluster
+        HERE / "lab/tests/running" / name for name in ("test_k3s_unit.py", "test_lifecycle.py", "test_machines.py")
+    ),
 }
 SEARCHES = HERE / "tests/lab/test_secrets.py"
 
@@ -35,9 +38,9 @@ def pytest_report_header() -> str:
 
 
 def _group(path: Path) -> str | None:
-    """The group that a test file belongs to."""
-    above = {path, *path.parents}
-    return next((name for name, places in GROUPS.items() if above.intersection(places)), None)
+    """The group that a test file belongs to: that of the nearest place above it."""
+    group_of = {place: name for name, places in GROUPS.items() for place in places}
+    return next((group_of[place] for place in (path, *path.parents) if place in group_of), None)
 
 
 def _scope(node_id: str) -> str:
@@ -47,7 +50,7 @@ def _scope(node_id: str) -> str:
 
 def _mark_lab(items: list[pytest.Item]) -> None:
     """Mark the tests that need the lab, and skip them with the reason where this computer cannot carry it."""
-    on_the_lab = [item for item in items if _group(item.path) == "lab"]
+    on_the_lab = [item for item in items if _group(item.path) in {"lab", "machines"}]
     lacks = needs.lacks() if on_the_lab else []
     for item in on_the_lab:
         item.add_marker(pytest.mark.lab)
