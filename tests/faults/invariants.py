@@ -51,7 +51,8 @@ def check_after_the_next_run(node: NodeUnderFault, state: str) -> None:
     before = identities(node.machine)
     assert not node.run(state).changed, "the run after the next one changed something"
     after = identities(node.machine)
-    assert [name for name in before if before[name] != after.get(name)] == [], "files were written again"
+    written = {name: (before[name], after.get(name)) for name in before if before[name] != after.get(name)}
+    assert written == {}, "files were written again (inode and time, before and after)"
     wrong = _told(found, snapshot(node.machine))
     assert not wrong, f"the run after the next one changed {wrong}"
     assert leftovers(node.machine) == []
