@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.authority import Pair
 from bench.measurement import Clock
 from bench.site import Site
 from lab.machines import Machine
-from lab.pki import Pair
 from lab.settings import PROJECT, LabError
 
 FILES = Path(__file__).with_name("guide_files")

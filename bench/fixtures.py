@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
+from bench.authority import Pair, make_authority
 from components.config.model import StackConfig
 from components.config.parse import parse
-from lab.pki import Pair, make_authority
 from lab.settings import REGISTRY_ADDRESS, REGISTRY_HOST, REGISTRY_PORT
 
 REGISTRY: Final = f"{REGISTRY_HOST}:{REGISTRY_PORT}"
