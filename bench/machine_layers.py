@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from lab import base_tree, cluster, toolchain
+from lab import base_tree, toolchain
 from lab.cache import used
+from lab.layer import ensure_layer
 from lab.progress import step
 from lab.settings import cache_root
 
@@ -21,7 +22,7 @@ def ensure(*, python: bool) -> list[Path]:
         LabError: packages or programs cannot be installed or built.
     """
     programs = toolchain.ensure(["k3s"])
-    found = [cluster.ensure_layer({"k3s": programs["k3s"]})]
+    found = [ensure_layer({"k3s": programs["k3s"]})]
     return [_python(base_tree.ensure_base_tree()), *found] if python else found
 
 

@@ -11,9 +11,9 @@ from typing import IO, Any
 from bench import machine_layers
 from bench.node_stack import Address
 from lab import lifecycle
+from lab.host_keys import host_key_line
 from lab.kinds import DEFAULT_DATA_DIR
 from lab.machines import Machine, machines
-from lab.pki import host_key_line
 from lab.settings import Lab, LabError
 
 CONTAINERD = f"{DEFAULT_DATA_DIR}/agent/etc/containerd"

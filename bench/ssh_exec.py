@@ -10,8 +10,8 @@ from bench import fixtures
 from bench.measurement import Clock
 from bench.site import Site, run_together, ssh
 from components.nodes import script, trust
+from lab.host_keys import host_key_line
 from lab.machines import Machine
-from lab.pki import host_key_line
 
 
 def run(

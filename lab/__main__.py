@@ -37,6 +37,10 @@ def _parser() -> argparse.ArgumentParser:
         "--machines", type=int, metavar="N", help="run at least this many machines (default: 3, or the existing ones)"
     )
     up.add_argument("--bare", action="store_true", help="machines without Kubernetes")
+    text = (
+        "a K3s binary, or a release such as v1.34.4+k3s1, in place of the look-alike (default: the lab's present one)"
+    )
+    up.add_argument("--k3s", metavar="FILE_OR_RELEASE", help=text)
     up.add_argument("--without-coredns", action="store_true", help="a cluster without DNS for its pods")
     down = command("down", "stop the lab, or one machine, and remove all traces of it")
     which = down.add_mutually_exclusive_group()
@@ -61,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _up(lab: Lab, args: argparse.Namespace) -> int:
     started = time.monotonic()
-    lifecycle.up(lab, count=args.machines, bare=args.bare, coredns=not args.without_coredns)
+    lifecycle.up(lab, count=args.machines, bare=args.bare, coredns=not args.without_coredns, choice=args.k3s)
     names = ", ".join(machine.name for machine in machines(lab))
     print(f"lab {lab.name} is up ({time.monotonic() - started:.1f} s): {names}")
     return 0

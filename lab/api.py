@@ -14,10 +14,8 @@ from typing import Any
 import yaml
 
 from lab import network
-from lab.pki import SERVER
-from lab.settings import Lab, LabError
+from lab.settings import API_PORT, SERVER, Lab, LabError
 
-PORT = 6443
 SECONDS = 5.0
 NOT_FOUND = 404
 
@@ -64,7 +62,7 @@ class Api:
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[http.client.HTTPSConnection]:
-        connection = http.client.HTTPSConnection(SERVER.address, PORT, timeout=SECONDS, context=self._tls())
+        connection = http.client.HTTPSConnection(SERVER.address, API_PORT, timeout=SECONDS, context=self._tls())
         with network.entered(self.lab.lan_namespace):
             connection.connect()
         try:

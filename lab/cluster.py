@@ -1,66 +1,63 @@
-"""Files that turn bare machines into a cluster that looks like K3s: programs, units, settings, keys, images."""
+"""The files that turn bare machines into nodes of K3s: configuration, units, images, manifests."""
 
-import hashlib
 import json
 import os
-import shutil
-import tempfile
+import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from lab.addons import metallb_images, server_manifests
-from lab.base_tree import files_digest, open_to_all, settle
-from lab.cache import used
 from lab.images import BUSYBOX, ensure_image, pause_image, program_image, registry_image, runnable_image
+from lab.k3s import K3s
+from lab.layer import place
 from lab.machines import Machine
-from lab.pki import API_URL, ClusterPki
-from lab.settings import CLUSTER_DNS, LAB_FOLDER, POD_NETWORK, SERVICE_NETWORK, Lab, cache_root
+from lab.progress import step
+from lab.settings import API_URL, SERVER, Lab, LabError
 
-FILES = LAB_FOLDER / "cluster_files"
 NODE_LABEL = "node-type=worker"
-NODE_BINARIES = ("k3s", "containerd", "containerd-shim-runc-v2", "ctr")
 ADDON_BINARIES = ("registry", "metallb-controller", "metallb-speaker", "coredns", "local-path-provisioner")
-LINKS = {"kubectl": "k3s", "crictl": "k3s"}
-NODE_LOOPBACK = "https://127.0.0.1:6443"
+DISABLED = ("coredns", "local-storage", "metrics-server", "servicelb", "traefik")
+"""The addons of K3s that the lab replaces or does without: their images are on the Internet."""
+KUBECONFIG_SECONDS = 120.0
+UNIT = """\
+[Unit]
+Description=Lightweight Kubernetes
+Documentation=https://k3s.io
+Wants=network-online.target
+After=network-online.target
 
+[Install]
+WantedBy=multi-user.target
 
-def _place(source: Path, target: Path) -> None:
-    """Hard-link `source` to `target`; copy it where they are on different file systems."""
-    target.unlink(missing_ok=True)
-    try:
-        target.hardlink_to(source)
-    except OSError:
-        shutil.copy2(source, target)
-
-
-def ensure_layer(binaries: Mapping[str, Path]) -> Path:
-    """The file system layer with `binaries` and the K3s units; it lies in the cache and serves all labs."""
-    stats = [
-        f"{name} {path} {path.stat().st_size} {path.stat().st_mtime_ns}" for name, path in sorted(binaries.items())
-    ]
-    key = hashlib.sha256("\n".join([*stats, files_digest(FILES)]).encode()).hexdigest()[:16]
-    target = cache_root() / "layers" / key
-    if target.exists():
-        return used(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix="making-", dir=target.parent))
-    try:
-        layer = scratch / "layer"
-        shutil.copytree(FILES, layer)
-        folder = layer / "usr/local/bin"
-        folder.mkdir(parents=True)
-        open_to_all(layer)
-        for name, path in binaries.items():
-            _place(path, folder / name)
-        for name, program in LINKS.items():
-            (folder / name).symlink_to(program)
-        settle(layer, target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return used(target)
+[Service]
+Type={type}
+EnvironmentFile=-/etc/default/%N
+EnvironmentFile=-/etc/sysconfig/%N
+EnvironmentFile=-/etc/systemd/system/{name}.service.env
+KillMode=process
+Delegate=yes
+User=root
+# Having non-zero Limit*s causes performance problems due to accounting overhead
+# in the kernel. We recommend using cgroups to do container-local accounting.
+LimitNOFILE=1048576
+LimitNPROC=infinity
+LimitCORE=infinity
+TasksMax=infinity
+TimeoutStartSec=0
+Restart=always
+RestartSec=5s
+ExecStartPre=-/sbin/modprobe br_netfilter
+ExecStartPre=-/sbin/modprobe overlay
+ExecStart=/usr/local/bin/k3s \\
+    {command} \\
+{flags}
+"""
+"""The unit as K3s's installer writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,26 +86,27 @@ def ensure_images(binaries: Mapping[str, Path], busybox: Path, metallb: Path, *,
     return ImageSet(tuple(map(ensure_image, everywhere)), tuple(map(ensure_image, server)))
 
 
-def node_config(machine: Machine) -> str:
+def node_config(machine: Machine, token: str) -> str:
     """The machine's /etc/rancher/k3s/config.yaml."""
     settings: dict[str, object] = {
+        "token": token,
         "node-name": machine.name,
         "node-ip": machine.place.address,
         "node-label": [NODE_LABEL],
-        "server": API_URL,
-        "cluster-cidr": POD_NETWORK,
-        "service-cidr": SERVICE_NETWORK,
-        "cluster-dns": CLUSTER_DNS,
     }
+    if machine.place.is_server:
+        # The lab has its own pod network, and no images of K3s's addons.
+        settings |= {"flannel-backend": "none", "disable-network-policy": True, "disable": [*DISABLED]}
+    else:
+        settings["server"] = API_URL
     return yaml.safe_dump(settings, sort_keys=False)
 
 
 def unit(machine: Machine) -> tuple[str, str]:
     """The name and the text of the machine's unit, with its flags where K3s's installer puts them."""
-    name, role = ("k3s", "server") if machine.place.is_server else ("k3s-agent", "agent")
-    text = (FILES / f"etc/systemd/system/{name}.service").read_text()
-    line = f"    {role} \\\n"
-    return name, text.replace(line, line + "".join(f"\t'{flag}' \\\n" for flag in machine.kind.k3s_flags))
+    name, role, kind = ("k3s", "server", "notify") if machine.place.is_server else ("k3s-agent", "agent", "exec")
+    flags = "".join(f"\t'{flag}' \\\n" for flag in machine.kind.k3s_flags)
+    return name, UNIT.format(name=name, type=kind, command=role, flags=flags)
 
 
 def pod_network(machine: Machine) -> str:
@@ -130,61 +128,81 @@ def pod_network(machine: Machine) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The cluster of a lab: its keys, and the files that each of its machines gets."""
+    """The cluster of a lab: the files that each of its machines gets."""
 
     lab: Lab
+    k3s: K3s
     images: ImageSet
     metallb: Path
     coredns: bool
-
-    def write_kubeconfig(self) -> None:
-        """Write the administrator's kubeconfig; an existing one is kept."""
-        if not self.lab.kubeconfig.exists():
-            beside = self.lab.state / ".kubeconfig.new"
-            beside.touch(mode=0o600)
-            beside.write_text(ClusterPki.load(self.lab.state / "pki").admin())
-            beside.replace(self.lab.kubeconfig)
 
     def equip(self, machine: Machine) -> None:
         """Write all files that a prepared machine needs before its first boot as a node; does so only once."""
         done = machine.folder / "equipped"
         if done.exists():
             return
-        pki = ClusterPki.load(self.lab.state / "pki")
-        machine.write("/etc/rancher/k3s/config.yaml", node_config(machine), mode=0o600)
         agent = f"{machine.kind.data_dir}/agent"
-        machine.write(f"{agent}/server-ca.crt", pki.server_ca.certificate)
-        machine.write(f"{agent}/client-ca.crt", pki.client_ca.certificate)
-        kubelet = pki.kubeconfig(f"system:node:{machine.name}", ["system:nodes"])
-        machine.write(f"{agent}/kubelet.kubeconfig", kubelet, mode=0o600)
-        machine.write(f"{agent}/kubeproxy.kubeconfig", pki.kubeconfig("system:kube-proxy"), mode=0o600)
-        machine.write(f"{agent}/etc/cni/net.d/10-lab.conflist", pod_network(machine))
+        machine.write("/etc/rancher/k3s/config.yaml", node_config(machine, self._token()), mode=0o600)
+        for path, text in self.k3s.containerd_files(f"{agent}/etc/containerd").items():
+            machine.write(path, text)
+        machine.write("/etc/cni/net.d/10-lab.conflist", pod_network(machine))
         if machine.place.is_server:
-            self._equip_server(machine, pki)
+            for name, text in server_manifests(self.metallb, coredns=self.coredns).items():
+                machine.write(f"{machine.kind.data_dir}/server/manifests/{name}", text, mode=0o600)
         folder = machine.path(f"{agent}/images")
         folder.mkdir(parents=True, exist_ok=True)
         for archive in self.images.everywhere + (self.images.server if machine.place.is_server else ()):
-            _place(archive, folder / archive.name)
+            place(archive, folder / archive.name)
         name, text = unit(machine)
         machine.write(f"/etc/systemd/system/{name}.service", text)
+        machine.write(f"/etc/systemd/system/{name}.service.env", "", mode=0o600)
         wants = machine.path("/etc/systemd/system/multi-user.target.wants")
         wants.mkdir(parents=True, exist_ok=True)
         link = wants / f"{name}.service"
         if not os.path.lexists(link):
             link.symlink_to(f"/etc/systemd/system/{name}.service")
-        # K3s installs only the unit of the machine's own role.
-        other = "k3s-agent" if name == "k3s" else "k3s"
-        machine.path(f"/etc/systemd/system/{other}.service").unlink(missing_ok=True)
         done.touch()
 
-    def _equip_server(self, machine: Machine, pki: ClusterPki) -> None:
-        server = f"{machine.kind.data_dir}/server"
-        for name, content in pki.server_files().items():
-            machine.write(f"{server}/tls/{name}", content, mode=0o600)
-        users = {"controller": "system:kube-controller-manager", "scheduler": "system:kube-scheduler"}
-        machine.write(f"{server}/cred/admin.kubeconfig", pki.admin(server=NODE_LOOPBACK), mode=0o600)
-        for name, user in users.items():
-            machine.write(f"{server}/cred/{name}.kubeconfig", pki.kubeconfig(user, server=NODE_LOOPBACK), mode=0o600)
-        machine.write("/etc/rancher/k3s/k3s.yaml", pki.admin(server=NODE_LOOPBACK), mode=0o600)
-        for name, text in server_manifests(self.metallb, coredns=self.coredns).items():
-            machine.write(f"{server}/manifests/{name}", text, mode=0o600)
+    def _token(self) -> str:
+        """The secret by which machines join; every machine gets the same, whenever it is added."""
+        path = self.lab.state / "token"
+        if not path.exists():
+            beside = path.with_name(".token.new")
+            beside.touch(mode=0o600)
+            beside.write_text(secrets.token_hex(16))
+            beside.replace(path)
+        return path.read_text()
+
+
+def fetch_kubeconfig(lab: Lab) -> None:
+    """Copy the administrator's kubeconfig from the server, which K3s writes there when it first starts.
+
+    Raises:
+        LabError: K3s has not written it; the message says where to look.
+    """
+    source = Machine(lab, SERVER).path("/etc/rancher/k3s/k3s.yaml")
+    deadline = time.monotonic() + KUBECONFIG_SECONDS
+    with step("cluster: administrator's kubeconfig"):
+        while not (document := _kubeconfig(source)):
+            if time.monotonic() > deadline:
+                look = lab.call("enter", SERVER.name, "journalctl", "-u", "k3s", "-n", "50")
+                message = (
+                    f"K3s on {SERVER.name} wrote no {source.name} in {KUBECONFIG_SECONDS:.0f} s; look with: {look}"
+                )
+                raise LabError(message)
+            time.sleep(0.1)
+    # K3s names its own machine there.
+    document["clusters"][0]["cluster"]["server"] = API_URL
+    beside = lab.state / ".kubeconfig.new"
+    beside.touch(mode=0o600)
+    beside.write_text(yaml.safe_dump(document, sort_keys=False))
+    beside.replace(lab.kubeconfig)
+
+
+def _kubeconfig(path: Path) -> dict[str, Any] | None:
+    """The kubeconfig at `path`, or None while it is missing or incomplete."""
+    try:
+        document = yaml.safe_load(path.read_text())
+        return document if document["users"][0]["user"]["client-key-data"] else None
+    except (OSError, yaml.YAMLError, LookupError, TypeError):
+        return None

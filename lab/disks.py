@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.host_keys import host_key_line, host_key_pem
 from lab.kinds import Kind
 from lab.mounts import mounts_below
-from lab.pki import host_key_line, host_key_pem
 from lab.settings import Lab, LabError, MachineName
 
 # containerd's snapshots are overlays, and the kubelet measures volumes per file system: both need a real one.

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lab import cache, cgroups, inventory, needs, network, ssh_agent, toolchain
+from lab import cache, cgroups, inventory, k3s, needs, network, ssh_agent, toolchain
 from lab.addons import metallb_manifest
 from lab.api import Api, Fresh, delete_node
 from lab.base_tree import ensure_base_tree
-from lab.cluster import ADDON_BINARIES, NODE_BINARIES, Cluster, ensure_images, ensure_layer
+from lab.cluster import ADDON_BINARIES, Cluster, ensure_images, fetch_kubeconfig
 from lab.engine import Engine
+from lab.layer import ensure_layer
 from lab.machines import NSPAWN_RUN, Machine, machines
 from lab.mounts import mounts_below, unmount_below
 from lab.packages import ensure_packages
@@ -62,30 +63,47 @@ def _wanted(lab: Lab, count: int | None) -> list[Machine]:
     return [Machine(lab, place) for place in sorted(places, key=lambda place: place.index)]
 
 
-def _shape(lab: Lab, *, bare: bool, coredns: bool) -> Shape:
+def _shape(lab: Lab, *, bare: bool, coredns: bool, choice: str | None) -> Shape:
     """The lab's shape: that of the existing lab, which cannot change under its machines, or else the given one."""
     known = Shape.of(lab)
+    asked = None if choice is None else k3s.name_choice(choice)
+    if asked and (bare or (known and known.bare)):
+        message = f"lab {lab.name} is bare and K3S={choice} was given: a bare lab has no K3s; leave out one of both"
+        raise LabError(message)
     if known is None:
-        return Shape(bare=bare, coredns=coredns)
+        return Shape(bare=bare, coredns=coredns, k3s=asked)
     if bare and not known.bare:
         message = f"lab {lab.name} was started with Kubernetes: stop it first, or give the bare lab another name"
+        raise LabError(message)
+    if asked and asked != known.k3s:
+        message = (
+            f"lab {lab.name} was started with {known.k3s or 'the look-alike'} as its K3s and is asked for {asked}: "
+            f"a lab keeps its K3s; stop it first with {lab.make('down')}, or give the other one another lab"
+        )
         raise LabError(message)
     return known
 
 
 def up(
-    lab: Lab, *, count: int | None = None, bare: bool = False, coredns: bool = True, over: Sequence[Path] = ()
+    lab: Lab,
+    *,
+    count: int | None = None,
+    bare: bool = False,
+    coredns: bool = True,
+    choice: str | None = None,
+    over: Sequence[Path] = (),
 ) -> None:
     """Start the lab with at least `count` machines and wait until it is ready for work.
 
     Running parts are left alone; parts that a crash has ended are started again. `bare` machines have no Kubernetes.
+    `choice` is a K3s binary or release in the place of the look-alike; a running lab keeps the one it was started with.
     The file system layers `over` are placed on top of a machine's own when the machine is created.
 
     Raises:
         LabError: a requirement is not met, or a part does not start; the message says which, and where to look.
     """
     with locked(lab):
-        shape = _shape(lab, bare=bare, coredns=coredns)
+        shape = _shape(lab, bare=bare, coredns=coredns, choice=choice)
         wanted = _wanted(lab, count)
         if Shape.of(lab) and is_ready(lab, wanted, shape):
             inventory.own(lab)
@@ -100,6 +118,7 @@ def up(
         since = dt.datetime.now(dt.UTC)
         _boot(lab, wanted, shape, over)
         if not shape.bare:
+            fetch_kubeconfig(lab)
             api, fresh = Api(lab), Fresh(started, since)
             wait_for("cluster: nodes ready", api, wanted, shape, fresh, nodes_only=True)
             wait_for("cluster: load balancer and storage ready", api, wanted, shape, fresh)
@@ -121,13 +140,14 @@ def _check_inotify(wanted: list[Machine], shape: Shape) -> None:
 
 def _boot(lab: Lab, wanted: list[Machine], shape: Shape, over: Sequence[Path]) -> None:
     cluster: Cluster | None = None
+    chosen = k3s.find(lab, shape.k3s)
     with ThreadPoolExecutor(max_workers=2) as pool:
         # Building the tree mostly waits for downloads, so it runs while tools compile.
         future_tree = pool.submit(ensure_base_tree)
         # Only `deploy` and `run` need engine and plugins, but builds overlap. Whether a plugin must be built shows once
         # the engine has tried to download it.
         future_engine = None if shape.bare else pool.submit(lambda: Engine.offline().install_plugins())
-        binaries = {} if shape.bare else toolchain.ensure([*NODE_BINARIES, *_addons(shape)])
+        built = {} if shape.bare else toolchain.ensure([*k3s.tools(chosen), *_addons(shape)])
         tree = future_tree.result()
         if future_engine:
             future_engine.result()
@@ -139,14 +159,10 @@ def _boot(lab: Lab, wanted: list[Machine], shape: Shape, over: Sequence[Path]) -
     if not shape.bare:
         with step("cluster: images"):
             metallb = metallb_manifest()
-            images = ensure_images(binaries, tree / "bin/busybox", metallb, coredns=shape.coredns)
-            layers.insert(0, ensure_layer({name: binaries[name] for name in NODE_BINARIES}))
-        cluster = Cluster(lab, images, metallb, shape.coredns)
-        cluster.write_kubeconfig()
-        lab.programs.mkdir(exist_ok=True)
-        for name in ("k3s", "kubectl"):
-            (lab.programs / name).unlink(missing_ok=True)
-            (lab.programs / name).symlink_to(binaries["k3s"])
+            images = ensure_images(built, tree / "bin/busybox", metallb, coredns=shape.coredns)
+            installed = k3s.install(lab, chosen, built)
+            layers.insert(0, ensure_layer(installed.programs(built)))
+        cluster = Cluster(lab, installed, images, metallb, shape.coredns)
     with step(f"machines: {', '.join(machine.name for machine in wanted)}"):
         network.create_lan(lab)
         key = ssh_agent.ensure_agent(lab)

@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lab import needs, toolchain
 from lab.base_tree import ensure_base_tree
-from lab.cluster import ADDON_BINARIES, NODE_BINARIES
+from lab.cluster import ADDON_BINARIES
+from lab.k3s import LOOK_ALIKE
 from lab.packages import LAB_PACKAGES, Package, ensure_packages
 from lab.progress import say
 from lab.settings import LabError
@@ -21,7 +22,7 @@ TEST_PACKAGES = (
 )
 ROOTLESS_TOOLS = ("pulumi-kubernetes", *toolchain.PULUMI_SETS, "k3s", "registry", "wharfie")
 """Programs for the tests that need no machines."""
-LAB_TOOLS = (*ROOTLESS_TOOLS, *NODE_BINARIES, *ADDON_BINARIES)
+LAB_TOOLS = (*ROOTLESS_TOOLS, *LOOK_ALIKE, *ADDON_BINARIES)
 
 
 def prepare() -> None:

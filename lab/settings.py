@@ -12,10 +12,6 @@ from lab.kinds import Kind, kind_of
 NETWORK = ipaddress.IPv4Network("10.77.0.0/24")
 GATEWAY = ipaddress.IPv4Address("10.77.0.1")
 POOL = "10.77.0.200-10.77.0.250"
-POD_NETWORK = "10.42.0.0/16"
-SERVICE_NETWORK = "10.43.0.0/16"
-CLUSTER_DNS = "10.43.0.10"
-API_SERVICE = "10.43.0.1"
 REGISTRY_HOST = "registry.cube.local"
 REGISTRY_ADDRESS = "10.77.0.202"
 REGISTRY_PORT = 5000
@@ -96,6 +92,11 @@ class MachineName:
             return cls(int(match[1]))
         message = f"machine {name!r}: a lab's machines are control01 and cube01 to cube{MAX_MACHINES - 1:02d}"
         raise LabError(message)
+
+
+SERVER = MachineName(0)
+API_PORT = 6443
+API_URL = f"https://{SERVER.address}:{API_PORT}"
 
 
 @dataclass(frozen=True, slots=True)

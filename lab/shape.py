@@ -12,6 +12,8 @@ class Shape:
 
     bare: bool = False
     coredns: bool = True
+    k3s: str | None = None
+    """The K3s binary or release that its machines run; None means the look-alike."""
 
     @classmethod
     def of(cls, lab: Lab) -> "Shape | None":

@@ -85,7 +85,7 @@ SETS: Mapping[str, ToolSet] = {
             "k3s",
             ".",
             {"k3s": "./k3s"},
-            sources=("k3s", "nodeconfig", "registries", "supervision"),
+            sources=("clusterkeys", "k3s", "nodeconfig", "registries", "supervision"),
             link_flags=("-X", "k8s.io/component-base/version.gitVersion=v1.34.4"),
         ),
         ToolSet("pulumi", "pulumi", {"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"}),

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import cluster
 from lab.base_tree import files_digest, settle
+from lab.layer import ensure_layer
 
 
 @pytest.fixture
@@ -45,13 +45,14 @@ def test_a_digest_changes_with_what_counts(made: Path, change: str) -> None:
     assert files_digest(made) != before
 
 
-def test_a_layer_holds_programs_and_units_and_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_holds_programs_and_drop_ins_and_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     program = tmp_path / "k3s"
     program.write_text("program")
-    layer = cluster.ensure_layer({"k3s": program})
-    assert (layer / "usr/local/bin/kubectl").read_text() == "program"
-    assert {path.name for path in (layer / "etc/systemd/system").iterdir()} >= {"k3s.service", "k3s-agent.service"}
+    layer = ensure_layer({"k3s": program})
+    for name in ("kubectl", "crictl", "ctr"):
+        assert (layer / "usr/local/bin" / name).read_text() == "program"
+    assert (layer / "usr/local/lib/systemd/system/k3s-agent.service.d/lab.conf").read_text()
     # The file is linked, not copied, since it is the largest one and every machine has it.
     assert (layer / "usr/local/bin/k3s").samefile(program)
-    assert cluster.ensure_layer({"k3s": program}) == layer
+    assert ensure_layer({"k3s": program}) == layer

@@ -6,7 +6,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key, load_ssh_public_key
 
-from lab.pki import host_key_line, host_key_pem
+from lab.host_keys import host_key_line, host_key_pem
 from lab.settings import MAX_MACHINES, NETWORK, PROJECT, Lab, LabError, MachineName
 
 EVERY_PLACE = [MachineName(index) for index in range(MAX_MACHINES)]

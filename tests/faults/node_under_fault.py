@@ -12,9 +12,9 @@ from components.config.parse import parse
 from components.nodes.script import TRUST, command, render
 from components.nodes.trust import settings
 from lab.disks import PI
+from lab.host_keys import host_key_line
 from lab.kinds import DEFAULT_DATA_DIR
 from lab.machines import Machine
-from lab.pki import host_key_line
 from lab.tests.waiting import wait_until
 from tests.authority import Authority, new_authority
 from tests.config.stack_configs import ED25519

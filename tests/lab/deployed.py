@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab import images, lifecycle, pki
+from lab import host_keys, images, lifecycle
 from lab.base_tree import ensure_base_tree
 from lab.deployment import Registry
 from lab.machines import Machine
@@ -93,7 +93,7 @@ class Deployed:
     def new_node(name: str) -> dict[str, Any]:
         """The entry of a machine of the lab in the configuration."""
         place = MachineName.parse(name)
-        return {"host": place.address, "hostKey": pki.host_key_line(place), "user": place.kind.user}
+        return {"host": place.address, "hostKey": host_keys.host_key_line(place), "user": place.kind.user}
 
     def add_machine(self, name: str) -> None:
         """Add a machine to the cluster."""

@@ -12,6 +12,8 @@ from lab.settings import Lab, MachineName
 
 # Another name lets two checkouts on one computer test at the same time.
 NAME = os.environ.get("K3S_REGISTRY_TEST_LAB", "test")
+# Another K3s in the place of the look-alike, as `make test K3S=...` names it.
+K3S = os.environ.get("K3S") or None
 KEEP = bool(os.environ.get("K3S_REGISTRY_KEEP_LAB"))
 
 
@@ -27,7 +29,7 @@ def lab(kernel_settings_before: dict[Path, str]) -> Iterator[Lab]:
     del kernel_settings_before  # must have been read
     found = Lab(NAME)
     try:
-        lifecycle.up(found, count=3)
+        lifecycle.up(found, count=3, choice=K3S)
         yield found
     finally:
         if not KEEP:

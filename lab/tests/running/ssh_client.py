@@ -4,8 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from lab.host_keys import host_key_line
 from lab.machines import Machine
-from lab.pki import host_key_line
 from lab.settings import Lab
 
 

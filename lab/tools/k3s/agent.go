@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,12 +9,25 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"k3s-registry.lab/tools/clusterkeys"
 	"k3s-registry.lab/tools/nodeconfig"
 	"k3s-registry.lab/tools/supervision"
 )
 
-// startAgent waits for the cluster and starts what makes the machine a node.
+// startAgent joins the cluster, waits for its API and starts what makes the machine a node.
 func startAgent(children *supervision.Group, cfg nodeconfig.Config, isServer bool) error {
+	complaint := ""
+	joined := func(ctx context.Context) bool {
+		err := clusterkeys.Join(ctx, cfg)
+		if err != nil && err.Error() != complaint {
+			complaint = err.Error()
+			supervision.Logf("joining the cluster: %v", err)
+		}
+		return err == nil
+	}
+	if err := children.Await("joined the cluster", time.Second, joined); err != nil {
+		return err
+	}
 	kubeconfig := cfg.Agent("kubelet.kubeconfig")
 	if !isServer {
 		ready, err := apiReady(kubeconfig)

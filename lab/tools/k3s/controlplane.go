@@ -39,7 +39,7 @@ func startControlPlane(children *supervision.Group, cfg nodeconfig.Config) error
 		"--kubelet-preferred-address-types=InternalIP",
 		"--service-account-issuer="+issuer,
 		"--api-audiences="+issuer+",k3s",
-		"--service-account-key-file="+tls("service.pub"),
+		"--service-account-key-file="+tls("service.key"),
 		"--service-account-signing-key-file="+tls("service.key"),
 		"--authorization-mode=Node,RBAC",
 		"--enable-admission-plugins=NodeRestriction",

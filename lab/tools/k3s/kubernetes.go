@@ -16,10 +16,9 @@ import (
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
-)
 
-// adminKubeconfig is where K3s puts the administrator's credentials on a server.
-const adminKubeconfig = "/etc/rancher/k3s/k3s.yaml"
+	"k3s-registry.lab/tools/clusterkeys"
+)
 
 // runKubernetes becomes the Kubernetes component of that name; os.Args is already the component's own.
 func runKubernetes(name string) {
@@ -36,7 +35,7 @@ func runKubernetes(name string) {
 	case "kubelet":
 		command = kubelet.NewKubeletCommand(context.Background())
 	case "kubectl":
-		setDefaultEnv("KUBECONFIG", adminKubeconfig)
+		setDefaultEnv("KUBECONFIG", clusterkeys.AdminKubeconfig)
 		command = kubectl.NewDefaultKubectlCommand()
 		if err := cli.RunNoErrOutput(command); err != nil {
 			kubectlutil.CheckErr(err)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -31,10 +32,14 @@ const usage = `usage: k3s [--data-dir DIRECTORY] COMMAND [ARGUMENTS]
 Kubernetes components run by their own names (kube-apiserver, kubelet, ...).
 `
 
+// calledByName are the commands that a link may name; by any other name the program is k3s, as K3s is.
+var calledByName = []string{"kubectl", "crictl", "ctr", "kubelet", "kube-apiserver", "kube-controller-manager", "kube-proxy",
+	"kube-scheduler"}
+
 func main() {
 	dataDir := nodeconfig.FindDataDir(os.Args[1:])
 	name, args := filepath.Base(os.Args[0]), os.Args
-	if name == "k3s" {
+	if !slices.Contains(calledByName, name) {
 		args = withoutDataDir(os.Args[1:])
 		if len(args) == 0 {
 			fmt.Fprint(os.Stderr, usage)

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -61,7 +63,7 @@ func keepManifests(ctx context.Context, cfg nodeconfig.Config) {
 	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(api))
 	d := &deployer{objects: objects, mapper: mapper, applied: map[string]string{}}
 	for {
-		d.applyFolder(ctx, cfg.ServerFolder("manifests"))
+		d.applyFolder(ctx, cfg.ServerFolder("manifests"), cfg.Disable)
 		select {
 		case <-ctx.Done():
 			return
@@ -70,9 +72,13 @@ func keepManifests(ctx context.Context, cfg nodeconfig.Config) {
 	}
 }
 
-func (d *deployer) applyFolder(ctx context.Context, folder string) {
+func (d *deployer) applyFolder(ctx context.Context, folder string, disabled []string) {
 	files, _ := filepath.Glob(filepath.Join(folder, "*.yaml"))
 	for _, file := range files {
+		// As in K3s, a manifest of that name is skipped whoever has put it there.
+		if slices.Contains(disabled, strings.TrimSuffix(filepath.Base(file), ".yaml")) {
+			continue
+		}
 		digest, err := sha256Of(file)
 		if err != nil || d.applied[file] == digest {
 			continue

@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"k3s-registry.lab/tools/clusterkeys"
 	"k3s-registry.lab/tools/nodeconfig"
 	"k3s-registry.lab/tools/registries"
 	"k3s-registry.lab/tools/supervision"
@@ -18,12 +18,6 @@ import (
 // runNode is `k3s server` and `k3s agent`. It returns when a signal says so; a component that ends makes the whole
 // unit fail, and systemd start it again.
 func runNode(role string, args []string) {
-	flags := flag.NewFlagSet("k3s "+role, flag.ExitOnError)
-	// Their values are found by nodeconfig, as for K3s's tools; an argument that K3s lacks is refused here.
-	for _, name := range []string{"config", "c", "data-dir", "d"} {
-		flags.String(name, "", "")
-	}
-	_ = flags.Parse(args)
 	configFile := nodeconfig.ConfigFile(args)
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -31,7 +25,7 @@ func runNode(role string, args []string) {
 	notify := takeNotifySocket()
 
 	supervision.Logf("starting k3s %s %s", role, version)
-	cfg, err := nodeconfig.Load(configFile, args)
+	cfg, err := nodeconfig.Load(role, configFile, args)
 	if err != nil {
 		fatalf("k3s: %v", err)
 	}
@@ -50,7 +44,16 @@ func runNode(role string, args []string) {
 // runComponents brings the node up and returns when the group has ended. As in K3s, what systemd waits for is the control
 // plane, which needs nothing of registries.yaml: a broken one costs the machine its node, not the cluster its API.
 func runComponents(children *supervision.Group, cfg nodeconfig.Config, isServer bool, notify func()) error {
-	remountCgroups()
+	if isServer {
+		keys, err := clusterkeys.Prepare(cfg, clusterkeys.AdminKubeconfig)
+		if err != nil {
+			return err
+		}
+		if err := keys.Serve(children.Context); err != nil {
+			return err
+		}
+		cfg.Token = keys.Token
+	}
 	failed := make(chan error, 2)
 	parts := 1
 	go func() { failed <- startRuntime(children, cfg) }()

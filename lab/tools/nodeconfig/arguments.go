@@ -2,39 +2,24 @@ package nodeconfig
 
 import (
 	"fmt"
-	"os"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
-
-	"sigs.k8s.io/yaml"
 )
 
 // masked is what K3s shows of a secret.
 const masked = "********"
 
-// Arguments are the words that K3s notes on its node: the command, its configuration file as flags, the command line.
+// Arguments are the words that K3s notes on its node: the command, its configuration files as flags, the command line.
 // `--flag=value` is two words. Unlike K3s, which keeps the file's order, it sorts the file's keys.
 func Arguments(command string, line []string, file string) ([]string, error) {
-	content, err := os.ReadFile(file)
-	if err != nil && !os.IsNotExist(err) {
+	settings, err := readSettings(file)
+	if err != nil {
 		return nil, err
 	}
-	settings := map[string]any{}
-	if err := yaml.Unmarshal(content, &settings); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	keys := make([]string, 0, len(settings))
-	for key := range settings {
-		keys = append(keys, key)
-	}
-	sort.Strings(keys)
 	words := []string{command}
-	for _, key := range keys {
-		values, isList := settings[key].([]any)
-		if !isList {
-			values = []any{settings[key]}
-		}
-		for _, value := range values {
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		for _, value := range values(settings[key]) {
 			words = append(words, "--"+key, fmt.Sprint(value))
 		}
 	}

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"sigs.k8s.io/yaml"
 )
 
 // Where K3s has its things at run time.
@@ -19,29 +17,37 @@ const (
 	ContainerdSocket = RunDir + "/containerd/containerd.sock"
 )
 
-// Config is /etc/rancher/k3s/config.yaml; the keys are K3s's.
+// ownAPI is where a server finds its own API server.
+const ownAPI = "https://127.0.0.1:6443"
+
+// Config is how a node is configured. The names are those of K3s's options.
 type Config struct {
-	NodeName  string   `json:"node-name"`
-	NodeIP    string   `json:"node-ip"`
-	NodeLabel []string `json:"node-label"`
-	// Server is the URL of the API server; on a server its own.
-	Server                         string `json:"server"`
-	ClusterCIDR                    string `json:"cluster-cidr"`
-	ServiceCIDR                    string `json:"service-cidr"`
-	ClusterDNS                     string `json:"cluster-dns"`
-	ClusterDomain                  string `json:"cluster-domain"`
-	DataDir                        string `json:"data-dir"`
-	PrivateRegistry                string `json:"private-registry"`
-	PauseImage                     string `json:"pause-image"`
-	DisableDefaultRegistryEndpoint bool   `json:"disable-default-registry-endpoint"`
+	NodeName  string
+	NodeIP    string
+	NodeLabel []string
+	// Server is the URL of the API server.
+	Server                         string
+	Token                          string
+	ClusterCIDR                    string
+	ServiceCIDR                    string
+	ClusterDNS                     string
+	ClusterDomain                  string
+	DataDir                        string
+	PrivateRegistry                string
+	PauseImage                     string
+	DisableDefaultRegistryEndpoint bool
+	// Disable names the manifests that K3s does not apply.
+	Disable []string
 	// Words are those that K3s notes on its node.
-	Words []string `json:"-"`
+	Words []string
 }
 
-// Load reads the node's configuration: defaults, environment, the file, and last the command line. Keys of the file that
-// it does not know are passed over, as a real cluster's file has many.
-func Load(path string, args []string) (Config, error) {
+// Load reads the configuration of a node that `k3s ROLE ARGS` starts: defaults, environment, the file, and last the
+// command line. Keys of the file that it does not know are passed over, as a real cluster's file has many.
+func Load(role, path string, args []string) (Config, error) {
 	loaded := Config{
+		Server:          os.Getenv("K3S_URL"),
+		Token:           os.Getenv("K3S_TOKEN"),
 		ClusterCIDR:     "10.42.0.0/16",
 		ServiceCIDR:     "10.43.0.0/16",
 		ClusterDNS:      "10.43.0.10",
@@ -53,24 +59,49 @@ func Load(path string, args []string) (Config, error) {
 	if folder := os.Getenv(DataDirVariable); folder != "" {
 		loaded.DataDir = folder
 	}
-	content, err := os.ReadFile(path)
-	if err != nil && !os.IsNotExist(err) {
+	file, err := readSettings(path)
+	if err != nil {
 		return loaded, err
 	}
-	if err := yaml.Unmarshal(content, &loaded); err != nil {
-		return loaded, fmt.Errorf("%s: %w", path, err)
+	line, err := lineSettings(args)
+	if err != nil {
+		return loaded, err
 	}
-	if folder := option(args, "data-dir", "d"); folder != "" {
-		loaded.DataDir = folder
+	flannel, noDefault := "vxlan", ""
+	for _, given := range []settings{file, line} {
+		for name, target := range map[string]*string{
+			"node-name": &loaded.NodeName, "node-ip": &loaded.NodeIP, "server": &loaded.Server, "token": &loaded.Token,
+			"cluster-cidr": &loaded.ClusterCIDR, "service-cidr": &loaded.ServiceCIDR, "cluster-dns": &loaded.ClusterDNS,
+			"cluster-domain": &loaded.ClusterDomain, "data-dir": &loaded.DataDir, "pause-image": &loaded.PauseImage,
+			"private-registry": &loaded.PrivateRegistry, "flannel-backend": &flannel,
+			"disable-default-registry-endpoint": &noDefault,
+		} {
+			given.word(name, target)
+		}
+		given.words("node-label", &loaded.NodeLabel)
+		given.words("disable", &loaded.Disable)
 	}
+	loaded.DisableDefaultRegistryEndpoint = noDefault == "true"
 	if loaded.NodeName == "" {
 		if loaded.NodeName, err = os.Hostname(); err != nil {
 			return loaded, err
 		}
-		loaded.NodeName = strings.ToLower(loaded.NodeName)
 	}
+	loaded.NodeName = strings.ToLower(loaded.NodeName)
 	if loaded.NodeIP != "" && net.ParseIP(loaded.NodeIP) == nil {
 		return loaded, fmt.Errorf("%s: node-ip %q is not an IP address", path, loaded.NodeIP)
+	}
+	if role == "server" {
+		if flannel != "none" {
+			return loaded, fmt.Errorf("%s: flannel-backend is %q; this look-alike has no flannel: "+
+				"set it to none and put a CNI configuration into /etc/cni/net.d", path, flannel)
+		}
+		if loaded.Server != "" {
+			return loaded, fmt.Errorf("%s: server is %q; this look-alike has only one server: leave it out", path, loaded.Server)
+		}
+		loaded.Server = ownAPI
+	} else if loaded.Server == "" || loaded.Token == "" {
+		return loaded, fmt.Errorf("%s: --server and --token are required: they name the cluster that an agent joins", path)
 	}
 	return loaded, nil
 }

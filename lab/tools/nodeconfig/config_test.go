@@ -16,8 +16,16 @@ func writeFile(t *testing.T, name, content string) string {
 	return path
 }
 
+// loadAgent loads the configuration of an agent that is told its cluster by the environment.
+func loadAgent(t *testing.T, path string, args []string) (Config, error) {
+	t.Helper()
+	t.Setenv("K3S_URL", "https://10.77.0.11:6443")
+	t.Setenv("K3S_TOKEN", "secret")
+	return Load("agent", path, args)
+}
+
 func TestConfigIsCompletedWithDefaults(t *testing.T) {
-	cfg, err := Load(writeFile(t, "config.yaml", "node-name: cube01\nnode-ip: 10.77.0.12\nunknown-key: 1\n"), nil)
+	cfg, err := loadAgent(t, writeFile(t, "config.yaml", "node-name: cube01\nnode-ip: 10.77.0.12\nunknown-key: 1\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +38,7 @@ func TestConfigIsCompletedWithDefaults(t *testing.T) {
 }
 
 func TestConfigFollowsTheDataDir(t *testing.T) {
-	cfg, err := Load(writeFile(t, "config.yaml", "data-dir: /mnt/k3s\nnode-name: n\n"), nil)
+	cfg, err := loadAgent(t, writeFile(t, "config.yaml", "data-dir: /mnt/k3s\nnode-name: n\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +48,7 @@ func TestConfigFollowsTheDataDir(t *testing.T) {
 }
 
 func TestConfigWithoutAFileNamesTheNodeAfterTheHost(t *testing.T) {
-	cfg, err := Load(filepath.Join(t.TempDir(), "none.yaml"), nil)
+	cfg, err := loadAgent(t, filepath.Join(t.TempDir(), "none.yaml"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +62,7 @@ func TestConfigWithoutAFileNamesTheNodeAfterTheHost(t *testing.T) {
 }
 
 func TestConfigRefusesANodeIPThatIsNone(t *testing.T) {
-	_, err := Load(writeFile(t, "config.yaml", "node-ip: cube01\n"), nil)
+	_, err := loadAgent(t, writeFile(t, "config.yaml", "node-ip: cube01\n"), nil)
 	if err == nil || !strings.Contains(err.Error(), `node-ip "cube01" is not an IP address`) {
 		t.Errorf("got %v", err)
 	}

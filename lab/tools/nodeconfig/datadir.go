@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"sigs.k8s.io/yaml"
 )
 
 // DefaultDataDir is where K3s has its data unless it is told otherwise.
@@ -38,15 +36,12 @@ func FindDataDir(args []string) string {
 	if folder := option(args, "data-dir", "d"); folder != "" {
 		return folder
 	}
-	var configured struct {
-		DataDir string `json:"data-dir"`
+	folder := DefaultDataDir
+	// A node that starts by the file reports its mistakes.
+	if file, err := readSettings(ConfigFile(args)); err == nil {
+		file.word("data-dir", &folder)
 	}
-	// What is wrong with the file, a node that starts by it says.
-	if content, err := os.ReadFile(ConfigFile(args)); err == nil && yaml.Unmarshal(content, &configured) == nil &&
-		configured.DataDir != "" {
-		return configured.DataDir
-	}
-	return DefaultDataDir
+	return folder
 }
 
 // option is the last value that args give to --name or -short.

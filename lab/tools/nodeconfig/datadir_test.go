@@ -39,9 +39,9 @@ func TestANodeTakesTheCommandLineBeforeTheFileAndTheFileBeforeTheVariable(t *tes
 	file := writeFile(t, "config.yaml", "node-name: n\ndata-dir: /in/the/file\n")
 	silent := writeFile(t, "config.yaml", "node-name: n\n")
 	for want, load := range map[string]func() (Config, error){
-		"/given":           func() (Config, error) { return Load(file, []string{"--data-dir", "/given"}) },
-		"/in/the/file":     func() (Config, error) { return Load(file, nil) },
-		"/in/the/variable": func() (Config, error) { return Load(silent, nil) },
+		"/given":           func() (Config, error) { return loadAgent(t, file, []string{"--data-dir", "/given"}) },
+		"/in/the/file":     func() (Config, error) { return loadAgent(t, file, nil) },
+		"/in/the/variable": func() (Config, error) { return loadAgent(t, silent, nil) },
 	} {
 		if cfg, err := load(); err != nil || cfg.DataDir != want {
 			t.Errorf("got %s (%v), want %s", cfg.DataDir, err, want)
