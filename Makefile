@@ -9,12 +9,15 @@ MACHINE ?= control01
 # Most tests wait rather than compute, so more workers than cores are useful; ARGS='-n 0' runs one test at a time.
 WORKERS := -n 4
 LAB ?= dev
+# The tests read it from the environment.
+export K3S ?=
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "  LAB=dev            the lab's name; labs with different names run side by side (up, show, enter, down)"
 	@echo "  MACHINES=4         at least this many machines; default: three, or the existing ones (up)"
+	@echo "  K3S=/path/to/k3s   a K3s binary, or a release such as v1.34.4+k3s1, in the look-alike's place (up, test)"
 	@echo "  MACHINE=control01  the machine to enter; the others are cube01, cube02 and so on (enter)"
 	@echo "  ARGS='...'         a command instead of a shell (enter), arguments for pytest (test)"
 
@@ -22,7 +25,7 @@ setup: ## Create the Python environment .venv (the other targets do this when ne
 	@lab/setup.sh
 
 up: setup ## Start the lab, run `pulumi up` on its stack and show the registry working (root)
-	@$(PYTHON) -m lab --name $(LAB) up $(if $(MACHINES),--machines $(MACHINES))
+	@$(PYTHON) -m lab --name $(LAB) up $(if $(MACHINES),--machines $(MACHINES)) $(if $(K3S),--k3s '$(K3S)')
 	@$(PYTHON) -m lab --name $(LAB) deploy
 
 preview: setup ## Show the whole plan of the lab's stack, offline (no root)

@@ -19,6 +19,7 @@ KINDS = {
     "trees": r"(?P<set>)[0-9a-f]{16}",
     "layers": r"(?P<set>)[0-9a-f]{16}",
     "images": r"(?P<set>.+)-[0-9a-f]{16}\.tar",
+    "k3s": r"(?P<set>)v[0-9].*",
 }
 """The cache's directories, and the pattern of the names of the builds in them."""
 
@@ -28,6 +29,7 @@ SCRATCH = {
     "trees": re.compile(r"making-.{8}"),
     "layers": re.compile(r"making-.{8}"),
     "images": re.compile(r"making-.{8}"),
+    "k3s": re.compile(r"making-.{8}"),
 }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.k3s_download import RELEASE, ensure_release
 from lab.settings import Lab, LabError
 
 LOOK_ALIKE = ("k3s", "containerd", "containerd-shim-runc-v2", "ctr")
@@ -85,23 +86,25 @@ def _environment(data_dir: Path) -> dict[str, str]:
 
 
 def name_choice(choice: str) -> str:
-    """The user's choice of a K3s in a form that means the same everywhere: the path of a binary."""
-    return str(Path(choice).resolve())
+    """The user's choice of a K3s in a form that means the same everywhere: a release, or the path of a binary."""
+    return choice if RELEASE.fullmatch(choice) else str(Path(choice).resolve())
 
 
 def find(lab: Lab, choice: str | None) -> K3s | None:
-    """The binary of the lab's choice; the lab's own copy comes first. None means the look-alike.
+    """The binary of the lab's choice, downloaded if need be; the lab's own copy comes first. None means the look-alike.
 
     Raises:
-        LabError: it is missing, or the lab cannot work with it.
+        LabError: it cannot be had, or the lab cannot work with it.
     """
     if choice is None:
         return None
     copy = lab.programs / "k3s"
     if copy.exists():
         return K3s.ask(copy)
+    if RELEASE.fullmatch(choice):
+        return K3s.ask(ensure_release(choice))
     if not Path(choice).is_file():
-        message = f"K3S={choice}: there is no such file; give the path of a K3s binary"
+        message = f"K3S={choice}: this is neither a file nor a release such as v1.34.4+k3s1; give one of both"
         raise LabError(message)
     return K3s.ask(Path(choice))
 

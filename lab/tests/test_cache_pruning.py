@@ -38,6 +38,11 @@ def test_the_two_newest_makings_of_a_thing_are_kept(root: Path, kind: str, prefi
     assert not oldest.exists()
 
 
+def test_the_two_newest_releases_of_k3s_are_kept(root: Path) -> None:
+    releases = [_made(root / "k3s" / f"v1.3{number}.4+k3s1", hours) for number, hours in enumerate((2, 3, 4))]
+    assert cache.prune() == releases[2:]
+
+
 def test_each_set_of_programs_has_makings_of_its_own(root: Path) -> None:
     for number, name in enumerate(("k3s", "pulumi", "pulumi-language")):
         _made(root / "tools" / f"{name}-{number:016x}", 5)
@@ -79,6 +84,7 @@ def test_files_that_came_with_programs_go_with_them(root: Path) -> None:
         "trees/making-abcdefgh",
         "layers/making-abcdefgh",
         "images/making-a_bcdefg",
+        "k3s/making-abcdefgh",
     ],
 )
 def test_scratch_goes_after_a_day(root: Path, name: str) -> None:

@@ -74,8 +74,8 @@ def test_a_binary_that_does_not_run_here_is_refused(tmp_path: Path) -> None:
         K3s.ask(foreign)
 
 
-def test_a_choice_that_is_no_file_is_refused(lab: Lab, tmp_path: Path) -> None:
-    with pytest.raises(LabError, match=r"K3S=.*/v1\.34: there is no such file"):
+def test_a_choice_that_is_neither_file_nor_release_is_refused(lab: Lab, tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"K3S=.*/v1\.34: this is neither a file nor a release such as"):
         k3s.find(lab, str(tmp_path / "v1.34"))
 
 
@@ -116,7 +116,7 @@ def test_a_second_up_without_a_choice_keeps_the_first_one(lab: Lab, tmp_path: Pa
     assert _shape(lab, chosen).k3s == chosen
 
 
-@pytest.mark.parametrize("first", [None, "/srv/k3s"])
+@pytest.mark.parametrize("first", [None, "v1.33.9+k3s1"])
 def test_another_k3s_for_a_running_lab_is_refused(lab: Lab, tmp_path: Path, first: str | None) -> None:
     _shape(lab, first).keep(lab)
     with pytest.raises(LabError, match="a lab keeps its K3s; stop it first with make down LAB=neverwas"):
