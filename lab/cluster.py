@@ -3,11 +3,9 @@
 import json
 import os
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -16,14 +14,12 @@ from lab.images import BUSYBOX, ensure_image, pause_image, program_image, regist
 from lab.k3s import K3s
 from lab.layer import place
 from lab.machines import Machine
-from lab.progress import step
-from lab.settings import API_URL, SERVER, Lab, LabError
+from lab.settings import API_URL, Lab
 
 NODE_LABEL = "node-type=worker"
 ADDON_BINARIES = ("registry", "metallb-controller", "metallb-speaker", "coredns", "local-path-provisioner")
 DISABLED = ("coredns", "local-storage", "metrics-server", "servicelb", "traefik")
 """The addons of K3s that the lab replaces or does without: their images are on the Internet."""
-KUBECONFIG_SECONDS = 120.0
 UNIT = """\
 [Unit]
 Description=Lightweight Kubernetes
@@ -172,37 +168,3 @@ class Cluster:
             beside.write_text(secrets.token_hex(16))
             beside.replace(path)
         return path.read_text()
-
-
-def fetch_kubeconfig(lab: Lab) -> None:
-    """Copy the administrator's kubeconfig from the server, which K3s writes there when it first starts.
-
-    Raises:
-        LabError: K3s has not written it; the message says where to look.
-    """
-    source = Machine(lab, SERVER).path("/etc/rancher/k3s/k3s.yaml")
-    deadline = time.monotonic() + KUBECONFIG_SECONDS
-    with step("cluster: administrator's kubeconfig"):
-        while not (document := _kubeconfig(source)):
-            if time.monotonic() > deadline:
-                look = lab.call("enter", SERVER.name, "journalctl", "-u", "k3s", "-n", "50")
-                message = (
-                    f"K3s on {SERVER.name} wrote no {source.name} in {KUBECONFIG_SECONDS:.0f} s; look with: {look}"
-                )
-                raise LabError(message)
-            time.sleep(0.1)
-    # K3s names its own machine there.
-    document["clusters"][0]["cluster"]["server"] = API_URL
-    beside = lab.state / ".kubeconfig.new"
-    beside.touch(mode=0o600)
-    beside.write_text(yaml.safe_dump(document, sort_keys=False))
-    beside.replace(lab.kubeconfig)
-
-
-def _kubeconfig(path: Path) -> dict[str, Any] | None:
-    """The kubeconfig at `path`, or None while it is missing or incomplete."""
-    try:
-        document = yaml.safe_load(path.read_text())
-        return document if document["users"][0]["user"]["client-key-data"] else None
-    except (OSError, yaml.YAMLError, LookupError, TypeError):
-        return None

@@ -13,8 +13,9 @@ from lab import cache, cgroups, inventory, k3s, needs, network, ssh_agent, toolc
 from lab.addons import metallb_manifest
 from lab.api import Api, Fresh, delete_node
 from lab.base_tree import ensure_base_tree
-from lab.cluster import ADDON_BINARIES, Cluster, ensure_images, fetch_kubeconfig
+from lab.cluster import ADDON_BINARIES, Cluster, ensure_images
 from lab.engine import Engine
+from lab.kubeconfig import fetch_kubeconfig
 from lab.layer import ensure_layer
 from lab.machines import NSPAWN_RUN, Machine, machines
 from lab.mounts import mounts_below, unmount_below
