@@ -77,7 +77,7 @@ def metallb_manifest() -> Path:
 def server_manifests(metallb: Path, *, coredns: bool) -> dict[str, str]:
     """The files of the server's manifest folder by name; `metallb` is MetalLB's own manifest."""
     names = ["local-storage.yaml", "metallb-pool.yaml", *(["coredns.yaml"] if coredns else [])]
-    # K3s applies no manifest that has the name of a disabled addon.
+    # K3s deletes a manifest that has the name of a disabled addon.
     files = {f"lab-{name}": (FOLDER / name).read_text() for name in names}
     documents = adapt_metallb(metallb.read_text(), secrets.token_bytes(MEMBERLIST_BYTES))
     files["lab-metallb.yaml"] = yaml.safe_dump_all(documents, sort_keys=False)

@@ -30,7 +30,7 @@ def test_options_of_the_cluster_are_the_servers_alone_since_an_agent_has_no_such
 
 
 def test_no_manifest_of_the_lab_has_the_name_of_a_disabled_addon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """K3s would skip it, and the lab would have no storage or name service."""
+    """K3s would delete it, and the lab would have no storage or name service."""
     monkeypatch.setattr(addons, "adapt_metallb", lambda *_: [])
     names = addons.server_manifests(Path("/dev/null"), coredns=True)
     assert not {name.removesuffix(".yaml") for name in names} & set(cluster.DISABLED)
