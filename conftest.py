@@ -14,22 +14,34 @@ from lab.tests.stand_ins import plugins_at_hand
 pytest_plugins = ["lab.tests.running.fixtures", "tests.recordings"]
 
 HERE = Path(__file__).parent
-RUNNING = (HERE / "lab/tests/running", HERE / "tests/lab")
+PROGRAM, RUNNING = HERE / "tests/lab", HERE / "lab/tests/running"
 # In the order in which they begin: the longest must not come last, or one worker ends long after the others.
 GROUPS = {
-    "lab": RUNNING,  # one cluster for all, and each test finds it as the committed stack file says
+    "lab": (PROGRAM,),  # one cluster for all, and each test finds it as the committed stack file says
+    "other lab": (  # the same on a second cluster, since one alone would decide how long all tests take
+        RUNNING,
+        *(PROGRAM / f"test_{name}.py" for name in ("names_in_pods", "openfaas_example", "space", "taking_over")),
+        *(PROGRAM / f"test_{name}.py" for name in ("waves", "workload")),
+    ),
     "faults": (HERE / "tests/faults",),  # machines of their own, and what a fault left would fail the next test
     "engine": (HERE / "lab/tests/engine/test_tiny_program.py",),  # one first `up` for all
-    "machines": tuple(  # labs of their own, beside the cluster
-        HERE / "lab/tests/running" / name for name in ("test_k3s_unit.py", "test_lifecycle.py", "test_machines.py")
+    "machines": tuple(  # labs of their own, beside the clusters
+        RUNNING / f"test_{name}.py" for name in ("k3s_unit", "lifecycle", "machines")
     ),
 }
+ON_THE_LAB = {"lab", "other lab", "machines"}
+CLUSTERS = "K3S_REGISTRY_TEST_CLUSTERS"
 SEARCHES = HERE / "tests/lab/test_secrets.py"
 
 
 def pytest_configure() -> None:
-    """Set the umask, so that the user's own does not decide which files machines and nodes may read."""
+    """Set the umask, and decide how many clusters there are.
+
+    The user's own umask must not decide which files machines and nodes may read. Workers inherit the decision: all of
+    them must put the tests into the same order.
+    """
     os.umask(0o022)
+    os.environ.setdefault(CLUSTERS, "2" if needs.has_room_for(2) else "1")
 
 
 def pytest_report_header() -> str:
@@ -40,7 +52,8 @@ def pytest_report_header() -> str:
 def _group(path: Path) -> str | None:
     """The group that a test file belongs to: that of the nearest place above it."""
     group_of = {place: name for name, places in GROUPS.items() for place in places}
-    return next((group_of[place] for place in (path, *path.parents) if place in group_of), None)
+    group = next((group_of[place] for place in (path, *path.parents) if place in group_of), None)
+    return "lab" if group == "other lab" and os.environ[CLUSTERS] == "1" else group
 
 
 def _scope(node_id: str) -> str:
@@ -50,7 +63,7 @@ def _scope(node_id: str) -> str:
 
 def _mark_lab(items: list[pytest.Item]) -> None:
     """Mark the tests that need the lab, and skip them with the reason where this computer cannot carry it."""
-    on_the_lab = [item for item in items if _group(item.path) in {"lab", "machines"}]
+    on_the_lab = [item for item in items if _group(item.path) in ON_THE_LAB]
     lacks = needs.lacks() if on_the_lab else []
     for item in on_the_lab:
         item.add_marker(pytest.mark.lab)

@@ -113,16 +113,24 @@ def _overlay() -> str | None:
     return f"{folder} cannot be the upper layer of an overlay: put it on a file system such as ext4 or xfs"
 
 
+def _available_memory() -> int:
+    """Bytes that the kernel can give to new processes."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+
+
 def _memory() -> str | None:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            free = int(line.split()[1]) * 1024
-            if free >= MEMORY_GIB * GIB:
-                return None
-            return (
-                f"{free / GIB:.1f} GiB are available, three machines need {MEMORY_GIB}: stop something, or add memory"
-            )
-    return None
+    free = _available_memory()
+    if free >= MEMORY_GIB * GIB:
+        return None
+    return f"{free / GIB:.1f} GiB are available, three machines need {MEMORY_GIB}: stop something, or add memory"
+
+
+def has_room_for(labs: int) -> bool:
+    """Whether so many labs of three machines, and a few bare machines, can run here side by side."""
+    if _linux():
+        return False
+    return _available_memory() >= labs * MEMORY_GIB * GIB and inotify_free() >= labs * INOTIFY_LAB + 6 * INOTIFY_BARE
 
 
 def _disk() -> str | None:

@@ -38,6 +38,16 @@ def test_a_kernel_without_the_packet_filter_is_named_with_its_own_words(monkeypa
     assert "modprobe -a nft_chain_nat" in text
 
 
+@pytest.mark.parametrize(("gib", "instances", "fits"), [(4, 106, True), (3.9, 106, False), (4, 105, False)])
+def test_two_labs_need_room_for_both(
+    monkeypatch: pytest.MonkeyPatch, gib: float, instances: int, *, fits: bool
+) -> None:
+    monkeypatch.setattr(needs, "INOTIFY_LAB", 44)
+    monkeypatch.setattr(needs, "_available_memory", lambda: gib * needs.GIB)
+    monkeypatch.setattr(needs, "inotify_free", lambda: instances)
+    assert needs.has_room_for(2) is fits
+
+
 def test_packages_that_are_there_are_not_installed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("something was run"))
     packages.ensure_packages((Package("coreutils", "sh", "is everywhere"),))

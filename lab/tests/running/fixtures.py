@@ -10,8 +10,9 @@ from lab import lifecycle
 from lab.machines import Machine, machines
 from lab.settings import Lab, MachineName
 
-# Another name lets two checkouts on one computer test at the same time.
-NAME = os.environ.get("K3S_REGISTRY_TEST_LAB", "test")
+# Another name lets two checkouts on one computer test at the same time. Two workers never share a lab.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+NAME = os.environ.get("K3S_REGISTRY_TEST_LAB", "test")[: 10 - len(WORKER)] + WORKER
 # Another K3s in the place of the look-alike, as `make test K3S=...` names it.
 K3S = os.environ.get("K3S") or None
 KEEP = bool(os.environ.get("K3S_REGISTRY_KEEP_LAB"))
@@ -49,7 +50,7 @@ def cube01(lab: Lab) -> Machine:
 @pytest.fixture
 def fleeting_lab() -> Iterator[Lab]:
     """A lab for one test, which starts and stops it itself."""
-    lab = Lab(f"{NAME[:10]}fleet")
+    lab = Lab(f"{NAME}fleet")
     lifecycle.down(lab)
     yield lab
     lifecycle.down(lab)
@@ -58,7 +59,7 @@ def fleeting_lab() -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def bare_lab() -> Iterator[Lab]:
     """Two machines without Kubernetes for the tests of one file, which may change them freely."""
-    found = Lab(f"{NAME}bare"[:15])
+    found = Lab(f"{NAME}bare")
     lifecycle.down(found)
     try:
         lifecycle.up(found, count=2, bare=True)
