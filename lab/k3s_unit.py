@@ -11,7 +11,8 @@ from lab.settings import LabError
 
 JOURNAL_LINES = 2000
 LONGEST = 400
-_START = "k3s: starting k3s "
+_START = re.compile(r"\bstarting k3s ", re.IGNORECASE)
+"""In the first line of the look-alike, and of K3s itself."""
 _ENDED = re.compile(r"([\w-]+): (?:exit status|signal|ended)")
 _ERROR = re.compile(r'\b[EF]\d{4} \d\d:|level=(?:error|fatal)|"level":"(?:error|fatal|panic)"|\bpanic: ')
 
@@ -58,10 +59,10 @@ def last_error(lines: Sequence[str]) -> str:
 
     The supervisor's words name the process whose end ended the node; the cause is among that process's own lines.
     """
-    starts = [index for index, line in enumerate(lines) if line.startswith(_START)]
+    starts = [index for index, line in enumerate(lines) if _START.search(line)]
     # What follows the last start belongs to a K3s that has not failed yet.
     ended = lines[: starts[-1]] if len(starts) > 1 else lines
-    words = [line for line in ended if line.startswith("k3s: ")] or ended
+    words = [line for line in ended if line.startswith("k3s: ") or "level=fatal" in line] or ended
     if not words:
         return "it has written nothing"
     process = _ENDED.search(words[-1])

@@ -6,6 +6,8 @@ from lab.k3s_unit import LONGEST, UnitState, last_error
 
 START = "k3s: starting k3s agent v1.34.4+k3s1"
 CAUSE = 'kubelet: E1127 18:01:02.345678      42 run.go:72] "command failed" err="could not detect clock speed"'
+REAL_START = 'time="..." level=info msg="Starting k3s v1.34.4+k3s1 (c6017918)"'
+FATAL = 'time="..." level=fatal msg="failed to parse kubelet-arg"'
 END = "k3s: kubelet: exit status 1"
 
 
@@ -27,6 +29,11 @@ END = "k3s: kubelet: exit status 1"
         pytest.param([START, "k3s: registries.yaml: bad"], "k3s: registries.yaml: bad", id="no-process-ended"),
         pytest.param(["k3s: cannot execute"], "k3s: cannot execute", id="never-started"),
         pytest.param(["/bin/sh: no such file"], "/bin/sh: no such file", id="no-supervisor"),
+        pytest.param(
+            [REAL_START, FATAL, 'time="..." level=info msg="Shutting down"', REAL_START, "I1127 18:01:03.1 7 x"],
+            FATAL,
+            id="a-real-one",
+        ),
         pytest.param([], "it has written nothing", id="silence"),
     ],
 )

@@ -109,7 +109,9 @@ class Deployed:
 
     def _ready(self) -> bool:
         control = self.program.machines["control01"]
-        states = control.run(control.kind.k3s("kubectl", "get", "nodes", "--no-headers"), check=False)
+        states = control.run(
+            control.kind.k3s("kubectl", "--cache-dir=/tmp/kubectl", "get", "nodes", "--no-headers"), check=False
+        )
         lines = states.stdout.splitlines()
         if states.returncode or not lines or any(line.split()[1] != "Ready" for line in lines):
             return False

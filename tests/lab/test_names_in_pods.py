@@ -64,7 +64,8 @@ def configured(deployed: Deployed, **pods: Any) -> Path:
 def inside(deployed: Deployed, script: str) -> subprocess.CompletedProcess[str]:
     """The result of a script in the pod."""
     control = deployed.program.machines["control01"]
-    return control.run(control.kind.k3s("kubectl", "exec", POD, "--", "/bin/busybox", "sh", "-c", script), check=False)
+    command = ["kubectl", "--cache-dir=/tmp/kubectl", "exec", POD, "--", "/bin/busybox", "sh", "-c", script]
+    return control.run(control.kind.k3s(*command), check=False)
 
 
 def look_up(deployed: Deployed, name: str, kind: str = "a") -> str:
