@@ -42,13 +42,20 @@ END {
 	print_words(found ? found : 1)
 }
 
-function print_words(i,    key) {
+function print_words(i) {
 	print role
-	for (key in env) if (key ~ /^K3S_(DATA_DIR|CONFIG_FILE|NODE_NAME)$/) print key "=" env[key]
+	# In one order, which `for (key in env)` would leave to the awk.
+	print_variable("K3S_CONFIG_FILE")
+	print_variable("K3S_DATA_DIR")
+	print_variable("K3S_NODE_NAME")
 	for (; i <= words && word[i] !~ /^[12]?>/; i++) {
 		if (sub(/^--?/, "--", word[i])) sub(/=/, "\n", word[i])
 		print word[i]
 	}
+}
+
+function print_variable(key) {
+	if (key in env) print key "=" env[key]
 }
 
 # Returns the number of the first word after `k3s` where the words start a server or an agent, else 0. Sets role.

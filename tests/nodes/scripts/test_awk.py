@@ -4,7 +4,7 @@ import shutil
 import subprocess
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.nodes.scripts.awk import AWKS, DIRECTORY, Program
@@ -107,6 +107,8 @@ SERVICE_LINES = [
 
 @examples
 @given(st.lists(st.sampled_from(SERVICE_LINES)))
+# Each awk walks through an array in an order of its own.
+@example([SERVICE_LINES[2], SERVICE_LINES[8], SERVICE_LINES[7]])
 def test_every_awk_reads_a_service_alike(lines: list[str]) -> None:
     text = "".join(f"{line}\n" for line in lines).encode()
     assert Program(("k3s_words.awk",)).answer(text)[0] == 0
