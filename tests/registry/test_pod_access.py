@@ -100,7 +100,10 @@ def test_a_second_server_block_for_one_of_our_names_is_refused() -> None:
 
 @pytest.mark.parametrize("key", ["k3s-registry.server", "mine.override"])
 def test_what_is_no_second_server_block_is_accepted(key: str) -> None:
-    refuse_second_blocks(NAMES, {key: "registry {\n}\n", "other.server": "cube.local {\n}\n"})
+    block, others = "registry {\n}\n", {"other.server": "cube.local {\n}\n"}
+    refuse_second_blocks(NAMES, {key: block, **others})
+    with pytest.raises(pulumi.RunError, match=r"in key mine\.server"):
+        refuse_second_blocks(NAMES, {"mine.server": block, **others})
 
 
 @pytest.mark.parametrize(

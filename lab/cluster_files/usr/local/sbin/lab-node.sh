@@ -2,8 +2,8 @@
 # Gives K3s what a machine of its own would have.
 set -eu
 
-# K3s creates cgroups, in hierarchies that nspawn has mounted read-only. A failure at the top is harmless: with cgroup v1
-# it holds nothing but the hierarchies' mount points.
+# K3s creates cgroups, in hierarchies that nspawn has mounted read-only. A failure at the top is harmless: with cgroup
+# v1 it holds nothing but the hierarchies' mount points.
 awk '$5 ~ "^/sys/fs/cgroup(/|$)" && $6 ~ /^ro(,|$)/ { print $5 }' /proc/self/mountinfo | while read -r mount; do
 	mount -o remount,rw,bind,nosuid,nodev,noexec "$mount" || [ "$mount" = /sys/fs/cgroup ]
 done
