@@ -14,7 +14,8 @@ import yaml
 from components.config.registry import RegistrySettings
 from components.registry.address import cluster_endpoint
 from components.registry.cluster_dns import DNS_CONFIG, DNS_KEY, DNS_NAMESPACE, refuse_second_blocks, server_block
-from components.registry.registry import OVERWRITE_MANUAL_CHANGES, delete_first, object_metadata
+from components.registry.metadata import OVERWRITE_MANUAL_CHANGES, object_metadata
+from components.registry.registry import delete_first
 
 _TRUST_NAME: Final = "k3s-registry-ca"
 _TRUST_KEY: Final = "ca.crt"

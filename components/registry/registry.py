@@ -7,7 +7,7 @@ wait until the address answers: the pull proof does, and it sees more.
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,12 +16,12 @@ import pulumi_kubernetes as kubernetes
 
 from components.config.registry import LoadBalancer, RegistrySettings
 from components.registry.address import SERVICE_NAME
+from components.registry.claim import claim
+from components.registry.metadata import OVERWRITE_MANUAL_CHANGES, object_metadata
 from components.registry.pod import CONTAINER_PORT, LABELS, POD_LABELS, SECRET_NAME, pod, strategy
 
 _DEPLOYMENT_NAME: Final = "registry"
 _CERTIFICATE_ANNOTATION: Final = "k3s-registry/server-certificate"
-OVERWRITE_MANUAL_CHANGES: Final = {"pulumi.com/patchForce": "true"}
-"""Without this annotation, one field changed by hand (`kubectl scale`) makes every later `up` fail with a conflict."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,26 +75,7 @@ class Registry(pulumi.ComponentResource):
             },
             opts=delete_first(self, namespace),
         )
-        claim = kubernetes.core.v1.PersistentVolumeClaim(
-            f"{name}-claim",
-            metadata=object_metadata(settings.namespace, settings.storage.claim_name),
-            spec=kubernetes.core.v1.PersistentVolumeClaimSpecArgs(
-                access_modes=[settings.storage.access_mode.value],
-                storage_class_name=settings.storage.class_name,
-                resources=kubernetes.core.v1.VolumeResourceRequirementsArgs(
-                    requests={"storage": settings.storage.size}
-                ),
-            ),
-            # The claim holds the images. A changed class would delete and create it, and a destroy would delete it.
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=namespace,
-                protect=settings.storage.protect,
-                delete_before_replace=True,
-                # The cluster sets this field, so an imported claim has it; removing it would replace the claim.
-                ignore_changes=["spec.volumeName"],
-            ),
-        )
+        volume = claim(f"{name}-claim", settings, self, namespace)
         self.deployment = kubernetes.apps.v1.Deployment(
             f"{name}-deployment",
             metadata=object_metadata(settings.namespace, _DEPLOYMENT_NAME),
@@ -111,7 +92,7 @@ class Registry(pulumi.ComponentResource):
                     spec=pod(settings),
                 ),
             ),
-            opts=delete_first(self, [secret, claim], replace_with=[*namespace, claim]),
+            opts=delete_first(self, [secret, volume], replace_with=[*namespace, volume]),
         )
         self.service = kubernetes.core.v1.Service(
             f"{name}-service",
@@ -197,12 +178,3 @@ def http_secret(server_key_pem: str) -> str:
 def certificate_hash(server_certificate_pem: str) -> str:
     """Changes with the certificate, and so rolls the pod."""
     return hashlib.sha256(server_certificate_pem.encode()).hexdigest()
-
-
-def object_metadata(
-    namespace: str, name: str, annotations: Mapping[str, str] | None = None
-) -> kubernetes.meta.v1.ObjectMetaArgs:
-    """Name, label and annotations of an object that belongs to this stack alone."""
-    return kubernetes.meta.v1.ObjectMetaArgs(
-        name=name, namespace=namespace, labels=LABELS, annotations={**(annotations or {}), **OVERWRITE_MANUAL_CHANGES}
-    )
