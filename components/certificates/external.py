@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from components.certificates.bundle import split
@@ -117,7 +117,9 @@ def _certificate(pem: str) -> x509.Certificate | None:
         _ = certificate.subject, certificate.issuer, certificate.public_key(), certificate.extensions
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension):
         return None
-    return certificate
+    # A signature is whole bytes. `cryptography` ignores a count of unused bits before it, other clients do not.
+    whole = certificate.public_bytes(Encoding.DER).endswith(b"\0" + certificate.signature)
+    return certificate if whole else None
 
 
 def _unfit(certificate: x509.Certificate) -> str | None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ssl
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,14 @@ def test_a_certificate_with_one_wrong_byte_is_never_an_authority(position: int, 
     content = bytearray(ssl.PEM_cert_to_DER_cert(ROOT.pem))
     content[position] ^= change
     assert isinstance(judge("house", ssl.DER_cert_to_PEM_cert(bytes(content))), str)
+
+
+def test_a_signature_with_unused_bits_is_never_an_authority() -> None:
+    """The one wrong byte that is easily missed: it is accepted by `cryptography` where the last bit is zero."""
+    even = next(one for one in map(authority, repeat("even")) if one.certificate.signature[-1] % 2 == 0)
+    content = bytearray(even.certificate.public_bytes(serialization.Encoding.DER))
+    content[-len(even.certificate.signature) - 1] = 1
+    assert judge("house", ssl.DER_cert_to_PEM_cert(bytes(content))) == "certificate 1 cannot be read"
 
 
 def key_in(authority: Authority, form: serialization.PrivateFormat, passphrase: str = "") -> str:
