@@ -7,7 +7,7 @@ ARGS ?=
 MACHINES ?=
 MACHINE ?= control01
 # Most tests wait rather than compute, so more workers than cores are useful; ARGS='-n 0' runs one test at a time.
-WORKERS := -n 4
+WORKERS := -n 8
 LAB ?= dev
 # The tests read it from the environment.
 export K3S ?=

@@ -1,6 +1,7 @@
 """Distributes all tests over workers: some must stay together, and the longest begin first."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,8 @@ GROUPS = {
 }
 ON_THE_LAB = {"lab", "other lab", "machines"}
 CLUSTERS = "K3S_REGISTRY_TEST_CLUSTERS"
+LATER = 10
+"""The niceness of other tests: those on a cluster follow one another, so they decide how long all tests take."""
 SEARCHES = HERE / "tests/lab/test_secrets.py"
 
 
@@ -81,6 +84,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return names.index(group) if group else len(names), item.path == SEARCHES
 
     items.sort(key=order)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Run a test on the lab before all others; only root may take a priority back."""
+    if os.geteuid() == 0:
+        os.setpriority(os.PRIO_PROCESS, 0, 0 if _group(item.path) in ON_THE_LAB else LATER)
+    return (yield)
 
 
 class _Groups(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
