@@ -1,51 +1,26 @@
-"""An OpenFaaS stack that uses the registry's outputs: image prefix, authority, and the proof that nodes can pull."""
-
-from typing import Any
+"""An OpenFaaS stack that consumes the registry's: what builders need, one function, and OpenFaaS itself if asked."""
 
 import pulumi
-import pulumi_kubernetes as kubernetes
+from consumer import builders, function, openfaas, registry  # type: ignore[import-not-found]  # Pulumi runs it here
+from consumer.settings import read  # type: ignore[import-not-found]  # Pulumi runs it here
 
-SCHEMA_VERSION = 1
+settings = read(pulumi.Config())
+found = registry.read(pulumi.StackReference(settings.registry_stack))
+namespace = openfaas.namespace(settings)
+values = openfaas.helm_values(settings.namespace)
 
+builders.give(found, settings.namespace, depends_on=namespace)
+if settings.chart is not None:
+    openfaas.install(settings.chart, values, depends_on=namespace)
+if settings.function is not None:
+    function.deploy(
+        settings.function.name,
+        pulumi.Output.concat(found.image_prefix, "/", settings.function.reference),
+        namespace=settings.namespace,
+        replicas=settings.replicas,
+        depends_on=namespace,
+    )
 
-def checked(outputs: dict[str, Any]) -> str:
-    """The image prefix, after checking the version of the outputs and that every trusted node has pulled.
-
-    Raises:
-        pulumi.RunError: the outputs have another version, or a node has not pulled.
-
-    """
-    if outputs["schemaVersion"] != SCHEMA_VERSION:
-        message = f"the registry's outputs have version {outputs['schemaVersion']}; this program reads {SCHEMA_VERSION}"
-        raise pulumi.RunError(message)
-    unproved = sorted(set(outputs["trustedNodes"]) - set(outputs["verifiedNodes"]))
-    if unproved:
-        message = f"nodes {', '.join(unproved)} have not pulled from the registry: run `pulumi up` on its stack first"
-        raise pulumi.RunError(message)
-    return str(outputs["imagePrefix"])
-
-
-config = pulumi.Config()
-registry = pulumi.StackReference(config.require("registryStack"))
-prefix = pulumi.Output.all(
-    **{
-        name: registry.require_output(name)
-        for name in ("schemaVersion", "trustedNodes", "verifiedNodes", "imagePrefix")
-    }
-).apply(checked)
-
-functions = kubernetes.core.v1.Namespace(
-    "functions", metadata=kubernetes.meta.v1.ObjectMetaArgs(name=config.require("namespace"))
-)
-# For builders in pods (BuildKit, kaniko), which read neither the node's trust store nor its hosts file.
-authority = kubernetes.core.v1.ConfigMap(
-    "registry-authority",
-    metadata=kubernetes.meta.v1.ObjectMetaArgs(name="registry-authority", namespace=functions.metadata.name),
-    data={
-        "ca.crt": registry.require_output("trustBundlePem"),
-        "buildkitd.toml": registry.require_output("buildkitConfig"),
-    },
-)
-
-pulumi.export("OPENFAAS_PREFIX", prefix)
-pulumi.export("exampleImage", pulumi.Output.concat(prefix, "/hello:latest"))
+pulumi.export("OPENFAAS_PREFIX", found.image_prefix)
+pulumi.export("exampleImage", pulumi.Output.concat(found.image_prefix, "/hello:1.0.0"))
+pulumi.export("helmValues", openfaas.as_yaml(values))

@@ -3,7 +3,7 @@
 import json
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -135,15 +135,24 @@ class Deployed:
         (folder / "ca.crt").write_text((registry or self.program.registry()).ca_pem)
         return folder
 
-    def push(self, repository: str, registry: Registry | None = None, files: Mapping[str, bytes] | None = None) -> str:
+    def push(
+        self,
+        repository: str,
+        registry: Registry | None = None,
+        files: Mapping[str, bytes] | None = None,
+        *,
+        tag: str = "latest",
+        command: Sequence[str] = ("sleep", "86400"),
+    ) -> str:
         """Push a small runnable image from the LAN to the stack's registry, or another; returns its reference.
 
         Images with different `files` have different digests.
         """
         registry = registry or self.program.registry()
         busybox = ensure_base_tree() / "bin" / "busybox"
-        archive = images.ensure_image(images.runnable_image(f"test/{repository}:latest", busybox, files=files))
-        target = f"docker://{registry.ip}:{registry.port}/{repository}:latest"
+        image = images.runnable_image(f"test/{repository}:{tag}", busybox, command=command, files=files)
+        archive = images.ensure_image(image)
+        target = f"docker://{registry.ip}:{registry.port}/{repository}:{tag}"
         command = [
             "skopeo",
             "copy",
@@ -155,7 +164,7 @@ class Deployed:
         ]
         done = subprocess.run(self.program.lab.in_lan(*command), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        return f"{registry.host}:{registry.port}/{repository}:latest"
+        return f"{registry.host}:{registry.port}/{repository}:{tag}"
 
     def run_pod(self, node: str, image: str) -> str:
         """Run a pod of the image on the node, which pulls it first; returns the pod's output."""

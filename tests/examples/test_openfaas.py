@@ -1,0 +1,112 @@
+"""The OpenFaaS example's pure parts, and its contract with the registry's outputs."""
+
+import re
+import tomllib
+import typing
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from components.outputs import Outputs, public_name
+from examples.openfaas.consumer import builders, openfaas, registry, settings
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "openfaas"
+PROVED: dict[str, Any] = {
+    "schemaVersion": 1,
+    "trustedNodes": ["cube01", "cube02"],
+    "verifiedNodes": ["cube02", "cube01"],
+}
+
+
+def kind(annotation: Any) -> type:
+    """The type of an output's value."""
+    if typing.get_origin(annotation) is pulumi.Output:
+        [annotation] = typing.get_args(annotation)
+    found: type = typing.get_origin(annotation) or annotation
+    return found
+
+
+def test_every_output_that_it_reads_exists_with_that_type() -> None:
+    """A renamed output, or one of another type, breaks a consumer: this test fails before the consumer does."""
+    exported = {public_name(name): kind(annotation) for name, annotation in typing.get_type_hints(Outputs).items()}
+    assert dict(registry.CONSUMED) == {name: exported.get(name) for name in registry.CONSUMED}
+
+
+def test_it_reads_the_outputs_of_the_present_version() -> None:
+    assert Outputs.schema_version == registry.SCHEMA_VERSION
+
+
+def test_outputs_of_a_proved_registry_are_accepted() -> None:
+    assert registry.checked(PROVED) == PROVED
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"schemaVersion": 2}, "version 2; this program reads 1"),
+        ({"verifiedNodes": ["cube02"]}, "nodes cube01 have not pulled"),
+    ],
+)
+def test_an_unproved_registry_or_another_version_is_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(pulumi.RunError, match=said):
+        registry.checked({**PROVED, **change})
+
+
+def test_buildkit_reaches_the_public_name_by_the_service_and_trusts_both() -> None:
+    found = tomllib.loads(builders.buildkit_config("registry.cube.local:5000", "service.ns.svc:5000"))
+    authority = ["/etc/buildkit/ca.crt"]
+    assert found == {
+        "registry": {
+            "registry.cube.local:5000": {"ca": authority, "mirrors": ["service.ns.svc:5000"]},
+            "service.ns.svc:5000": {"ca": authority},
+        }
+    }
+
+
+@pytest.mark.parametrize("text", ["hello", "hello:latest", "hello:", "Hello:1.0.0", "team/hello:1.0.0", "hello:1 0"])
+def test_a_function_without_a_version_of_its_own_is_refused(text: str) -> None:
+    with pytest.raises(pulumi.RunError, match="function: found "):
+        settings.function_image(text)
+
+
+def test_a_function_is_named_by_name_and_version() -> None:
+    found = settings.function_image("hello:1.0.0")
+    assert found == settings.FunctionImage(name="hello", version="1.0.0")
+
+
+def test_no_function_and_no_chart_are_wanted_by_default() -> None:
+    assert settings.function_image("") is None
+    assert settings.chart({}) is None
+
+
+@pytest.mark.parametrize("value", [{"repository": "x"}, {"name": "openfaas", "repo": "x"}])
+def test_a_chart_without_a_name_or_with_another_key_is_refused(value: dict[str, Any]) -> None:
+    with pytest.raises(pulumi.RunError, match="chart: found the keys "):
+        settings.chart(value)
+
+
+def test_the_charts_values_keep_functions_running_without_the_registry() -> None:
+    values = yaml.safe_load(openfaas.as_yaml(openfaas.helm_values("fns")))
+    assert values == {"functionNamespace": "fns", "functions": {"imagePullPolicy": "IfNotPresent"}}
+
+
+def test_the_readmes_table_lists_every_key_with_its_default() -> None:
+    declared = yaml.safe_load((EXAMPLE / "Pulumi.yaml").read_text(encoding="utf-8"))["config"]
+    section = (EXAMPLE / "README.md").read_text(encoding="utf-8").partition("| key |")[2].partition("\n\n")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", section, re.MULTILINE))
+    shown = {name: "" if entry["default"] == {} else str(entry["default"]) for name, entry in declared.items()}
+    assert {name: text.strip("`").replace("none", "") for name, text in rows.items()} == {
+        name: text.lower() if text in ("True", "False") else text for name, text in shown.items()
+    }
+
+
+def test_the_builder_of_the_readme_mounts_what_the_example_creates() -> None:
+    text = (EXAMPLE / "README.md").read_text(encoding="utf-8")
+    [job] = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    pod = job["spec"]["template"]["spec"]
+    mounted = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+    [volume] = [volume["name"] for volume in pod["volumes"] if volume["configMap"]["name"] == builders.CONFIG_MAP]
+    assert mounted[volume] == builders.MOUNT_PATH
