@@ -17,8 +17,10 @@ _REQUESTS: Final = {"cpu": "10m", "memory": "64Mi"}
 first that a node kills when memory is short. There is no limit, since the page cache of the images counts against it.
 """
 _DRAIN_SECONDS: Final = 20
-_PRE_STOP_SECONDS: Final = 5
-"""Time for every kube-proxy to stop sending new connections to a pod that is being deleted."""
+_PRE_STOP_SECONDS: Final = 15
+"""Time for the successor of a deleted pod to become ready on a busy node, and for every kube-proxy to learn of it.
+Until then the pod that is being deleted still gets new connections.
+"""
 
 
 def pod(settings: RegistrySettings) -> kubernetes.core.v1.PodSpecArgs:

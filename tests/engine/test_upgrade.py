@@ -31,6 +31,8 @@ MAY_CHANGE: Final = {
 CONTAINER: Final = "spec.template.spec.containers[0]"
 MAY_GAIN: Final = {"registry-server-deployment": (f"{CONTAINER}.env", f"{CONTAINER}.resources")}
 """Places to which an upgrade may add something, by the name of their resource."""
+MAY_DIFFER: Final = {f"{CONTAINER}.lifecycle.preStop.sleep.seconds", "spec.template.spec.terminationGracePeriodSeconds"}
+"""Places of these resources whose values an upgrade may change: how long a deleted pod serves."""
 
 Preview = Callable[[str], CompletedProcess[str]]
 
@@ -77,7 +79,8 @@ def harmless(step: dict[str, Any]) -> bool:
         return step["op"] in ("same", "update")
     changes = step["detailedDiff"].items()
     return name in MAY_GAIN and all(
-        place.startswith(MAY_GAIN[name]) and change["kind"] == "add" for place, change in changes
+        place in MAY_DIFFER or (place.startswith(MAY_GAIN[name]) and change["kind"] == "add")
+        for place, change in changes
     )
 
 
