@@ -1,6 +1,6 @@
 # Two commands matter: `make up` and `make test`. They install or build everything they need.
 .DEFAULT_GOAL := help
-.PHONY: help setup up preview down show enter test faults faults-all long lint bench bench-fleet
+.PHONY: help setup up preview down show enter test faults faults-all long lint bench bench-fleet conformance load
 
 PYTHON := .venv/bin/python
 ARGS ?=
@@ -15,7 +15,7 @@ export K3S ?=
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "  LAB=dev            the lab's name; labs with different names run side by side (up, show, enter, down)"
+	@echo "  LAB=dev            the lab's name; labs with different names run side by side (all targets on a lab)"
 	@echo "  MACHINES=4         at least this many machines; default: three, or the existing ones (up)"
 	@echo "  K3S=/path/to/k3s   a K3s binary, or a release such as v1.34.4+k3s1, in the look-alike's place (up, test)"
 	@echo "  MACHINE=control01  the machine to enter; the others are cube01, cube02 and so on (enter)"
@@ -68,3 +68,9 @@ bench: setup ## Measure how fast nodes are configured, compared with ssh and the
 
 bench-fleet: setup ## Measure 300 pretend nodes, compared with the same graph with empty payloads
 	@$(PYTHON) -m bench fleet $(ARGS)
+
+conformance: up ## Run OCI's conformance suite against the lab's registry, compared with the same registry alone (root)
+	@$(PYTHON) -m bench conformance --lab $(LAB) $(ARGS)
+
+load: up ## Push and pull for two minutes while the lab's registry changes its pods and its certificate (root)
+	@$(PYTHON) -m bench load --lab $(LAB) $(ARGS)

@@ -1,15 +1,19 @@
-"""The benches' command line: `python -m bench nodes` (root) and `python -m bench fleet`."""
+"""The benches' command line: `python -m bench nodes`, `fleet`, `conformance` and `load`; all but `fleet` need root."""
 
 import argparse
 import sys
+from collections.abc import Callable, Mapping
 
-from bench import fleet, node_bench
+from bench import conformance, fleet, load, node_bench
 from lab.progress import say
-from lab.settings import Lab, LabError
+from lab.settings import DEFAULT_LAB, Lab, LabError
+
+Outcome = tuple[list[str], bool]
+"""The lines to print, and whether what was measured is as it must be."""
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench", description="How fast nodes are configured.")
+    parser = argparse.ArgumentParser(prog="python -m bench", description="What the deployment costs, and holds.")
     benches = parser.add_subparsers(dest="bench", required=True)
     nodes = benches.add_parser(
         "nodes", help="compared with one ssh exec per node and the guide's ansible commands (root)"
@@ -28,31 +32,57 @@ def _parser() -> argparse.ArgumentParser:
     many.add_argument(
         "--without-settings", action="store_true", help="skip the comparison of the CLI's settings for its state"
     )
+    judge = benches.add_parser(
+        "conformance", help="OCI's suite against the lab's registry, compared with the same registry alone (root)"
+    )
+    judge.add_argument("--lab", default=DEFAULT_LAB, help="a lab that `make up` deployed")
+    crowd = benches.add_parser("load", help="pushes and pulls while the lab's registry changes its pods (root)")
+    crowd.add_argument("--lab", default=DEFAULT_LAB, help="a lab that `make up` deployed")
+    crowd.add_argument("--clients", type=int, default=load.CLIENTS)
+    crowd.add_argument("--seconds", type=int, default=load.SECONDS)
     return parser
 
 
-def _nodes(args: argparse.Namespace) -> list[str]:
+def _nodes(args: argparse.Namespace) -> Outcome:
     sizes = sorted(int(size) for size in args.machines.split(","))
     done = node_bench.run(lab=Lab(args.lab), sizes=sizes, rounds=args.rounds, with_guide=not args.without_guide)
-    return [*done.report(), done.ratios(sizes[-1])]
+    return [*done.report(), done.ratios(sizes[-1])], True
 
 
-def _fleet(args: argparse.Namespace) -> list[str]:
+def _fleet(args: argparse.Namespace) -> Outcome:
     done = fleet.run(count=args.nodes, rounds=args.rounds, settings=not args.without_settings)
-    return [*done.report(), done.ratios()]
+    return [*done.report(), done.ratios()], True
+
+
+def _conformance(args: argparse.Namespace) -> Outcome:
+    results, lost = conformance.run(Lab(args.lab))
+    return [*lost, f"conformance {results}"], not lost
+
+
+def _load(args: argparse.Namespace) -> Outcome:
+    done = load.run(Lab(args.lab), seconds=args.seconds, clients=args.clients)
+    return [*done.report()], done.is_good
+
+
+BENCHES: Mapping[str, Callable[[argparse.Namespace], Outcome]] = {
+    "nodes": _nodes,
+    "fleet": _fleet,
+    "conformance": _conformance,
+    "load": _load,
+}
 
 
 def main() -> int:
-    """Run one bench; the last line of its output holds the ratios."""
+    """Run one bench; the last line of its output holds the figures."""
     args = _parser().parse_args()
     try:
-        lines = _nodes(args) if args.bench == "nodes" else _fleet(args)
+        lines, good = BENCHES[args.bench](args)
     except LabError as error:
         say(f"bench: {error}")
         return 1
     # Progress goes to standard error, the result to standard output.
     sys.stdout.write("\n".join(lines) + "\n")
-    return 0
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

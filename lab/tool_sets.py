@@ -137,6 +137,13 @@ SETS: Mapping[str, ToolSet] = {
             {"local-path-provisioner": "github.com/rancher/local-path-provisioner"},
         ),
         ToolSet("wharfie", ".", {"wharfie": "./wharfie"}, sources=("wharfie", "registries")),
+        # `make conformance` and `make load` alone build these.
+        ToolSet(
+            "conformance",
+            "conformance",
+            {"conformance": "github.com/opencontainers/distribution-spec/conformance"},
+        ),
+        ToolSet("load", ".", {"load": "./load"}, sources=("load",)),
     )
 }
 

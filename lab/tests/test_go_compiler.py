@@ -55,7 +55,7 @@ def test_a_compiler_that_cannot_be_installed_is_explained(tmp_path: Path, monkey
         find_go()
 
 
-GO_PACKAGES = ["./clusterkeys", "./registries", "./nodeconfig", "./supervision"]
+GO_PACKAGES = ["./clusterkeys", "./load", "./registries", "./nodeconfig", "./supervision"]
 
 
 @pytest.mark.parametrize("command", ["vet", "test"])
