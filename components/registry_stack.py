@@ -16,6 +16,7 @@ from components.nodes.trust import Nodes, NodesArgs
 from components.nodes.waves import summary, waves
 from components.outputs import Outputs
 from components.registry.address import qualified_service_name, service_names
+from components.registry.monitoring import RegistryMonitoring, RegistryMonitoringArgs
 from components.registry.pod_access import PodAccess, PodAccessArgs
 from components.registry.registry import Registry, RegistryArgs
 
@@ -60,6 +61,18 @@ class RegistryStack(pulumi.ComponentResource):
             PodAccess(
                 f"{name}-pods",
                 PodAccessArgs(settings=config, bundle_pem=certificates.bundle_pem, namespace=registry.namespace),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        if config.monitoring.exposes_metrics:
+            RegistryMonitoring(
+                f"{name}-monitoring",
+                RegistryMonitoringArgs(
+                    settings=config,
+                    renew_days=config.certificates.renew_days,
+                    server_not_after=certificates.server_not_after,
+                    issuer_not_after=certificates.issuer_not_after,
+                    namespace=registry.namespace,
+                ),
                 opts=pulumi.ResourceOptions(parent=self),
             )
         nodes = Nodes(

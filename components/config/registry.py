@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic import Field
 
+from components.config.monitoring import Monitoring
 from components.config.types import (
     Address,
     AnnotationName,
@@ -174,6 +175,21 @@ class RegistrySettings(Model):
         default_factory=PodSettings,
         description="What pods learn of the registry.",
         examples=[{"names": True, "trustBundle": ["default"]}],
+    )
+    monitoring: Monitoring = Field(
+        default_factory=Monitoring,
+        description="How the registry is watched by the cluster's own Prometheus and Grafana.",
+        examples=[{"serviceMonitor": True, "alerts": True, "dashboard": True}],
+    )
+    network_policy: Boolean = Field(
+        default=False,
+        description="Whether a NetworkPolicy lets others reach the registry's port alone, and pods its metrics.",
+        examples=[True],
+    )
+    priority_class: DnsName | None = Field(
+        default=None,
+        description="An existing PriorityClass for the registry's pod, for instance that of K3s's own addons.",
+        examples=["system-cluster-critical"],
     )
 
     @property

@@ -6,6 +6,7 @@ from typing import Final
 import pulumi_kubernetes as kubernetes
 
 from components.config.registry import AccessMode, RegistrySettings, Storage
+from components.registry import metrics
 
 SECRET_NAME: Final = "docker-registry-tls-cert"  # noqa: S105 - the name of a Secret, not its content
 CONTAINER_PORT: Final = 5000
@@ -31,6 +32,7 @@ def pod(settings: RegistrySettings) -> kubernetes.core.v1.PodSpecArgs:
         affinity=affinity(settings.storage.access_mode),
         # A Service called `registry` in this namespace would otherwise set REGISTRY_* variables, which configure it.
         enable_service_links=False,
+        priority_class_name=settings.priority_class,
         automount_service_account_token=False,
         termination_grace_period_seconds=_PRE_STOP_SECONDS + _DRAIN_SECONDS + 5,
         security_context=core.PodSecurityContextArgs(
@@ -46,8 +48,8 @@ def pod(settings: RegistrySettings) -> kubernetes.core.v1.PodSpecArgs:
                 name="registry",
                 image=settings.image,
                 image_pull_policy=settings.image_pull_policy.value,
-                ports=[core.ContainerPortArgs(container_port=CONTAINER_PORT)],
-                env=environment(settings.storage),
+                ports=[core.ContainerPortArgs(container_port=CONTAINER_PORT), *metrics.ports(settings.monitoring)],
+                env=[*environment(settings.storage), *metrics.environment(settings.monitoring)],
                 resources=core.ResourceRequirementsArgs(requests=_REQUESTS),
                 volume_mounts=[
                     core.VolumeMountArgs(name="lv-storage", mount_path="/var/lib/registry", sub_path="registry"),

@@ -18,6 +18,7 @@ from components.config.registry import LoadBalancer, RegistrySettings
 from components.registry.address import SERVICE_NAME
 from components.registry.claim import claim
 from components.registry.metadata import OVERWRITE_MANUAL_CHANGES, object_metadata
+from components.registry.network_policy import network_policy
 from components.registry.pod import CONTAINER_PORT, LABELS, POD_LABELS, SECRET_NAME, pod, strategy
 
 _DEPLOYMENT_NAME: Final = "registry"
@@ -103,6 +104,13 @@ class Registry(pulumi.ComponentResource):
             spec=service(settings),
             opts=delete_first(self, namespace),
         )
+        if settings.network_policy:
+            kubernetes.networking.v1.NetworkPolicy(
+                f"{name}-network-policy",
+                metadata=object_metadata(settings.namespace, _DEPLOYMENT_NAME),
+                spec=network_policy(settings.monitoring),
+                opts=delete_first(self, namespace),
+            )
         objects = pulumi.Output.all(self.deployment.metadata, self.service.metadata)
         self.revision = objects.apply(
             lambda known: registry_revision(settings, [metadata.get("uid") for metadata in known])

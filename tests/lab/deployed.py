@@ -166,8 +166,8 @@ class Deployed:
         assert done.returncode == 0, done.stderr
         return f"{registry.host}:{registry.port}/{repository}:{tag}"
 
-    def run_pod(self, node: str, image: str) -> str:
-        """Run a pod of the image on the node, which pulls it first; returns the pod's output."""
+    def run_pod(self, node: str, image: str, script: str | None = None) -> str:
+        """Run a pod of the image on the node, which pulls it first; returns the output of its shell's script."""
         name = f"hello-{node}"
         pod = {
             "apiVersion": "v1",
@@ -181,7 +181,7 @@ class Deployed:
                         "name": "hello",
                         "image": image,
                         "imagePullPolicy": "Always",
-                        "command": ["/bin/sh", "-c", f"echo hello from {node}"],
+                        "command": ["/bin/sh", "-c", script or f"echo hello from {node}"],
                     }
                 ],
             },
