@@ -17,7 +17,14 @@ from lab.machines import Machine
 from lab.settings import API_URL, Lab
 
 NODE_LABEL = "node-type=worker"
-ADDON_BINARIES = ("registry", "metallb-controller", "metallb-speaker", "coredns", "local-path-provisioner")
+ADDON_BINARIES = (
+    "registry",
+    "alpine",
+    "metallb-controller",
+    "metallb-speaker",
+    "coredns",
+    "local-path-provisioner",
+)
 DISABLED = ("coredns", "local-storage", "metrics-server", "servicelb", "traefik")
 """The addons of K3s that the lab replaces or does without: their images are on the Internet."""
 UNIT = """\
@@ -70,7 +77,7 @@ def ensure_images(binaries: Mapping[str, Path], busybox: Path, metallb: Path, *,
     everywhere = [
         pause_image(busybox),
         runnable_image(BUSYBOX, busybox),
-        registry_image(binaries["registry"], busybox),
+        registry_image(binaries["registry"], busybox, binaries["alpine"]),
         program_image(names["speaker"], binaries["metallb-speaker"], "speaker"),
     ]
     server = [

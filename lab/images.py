@@ -25,6 +25,11 @@ PAUSE = "rancher/mirrored-pause:3.6"
 BUSYBOX = "lab/busybox:1"
 REGISTRY = "registry:3"
 SHELL_LINKS = ("sh", "cat", "echo", "ls", "mkdir", "mv", "nslookup", "rm", "sleep", "test", "true", "wget")
+REGISTRY_LINKS = (
+    *SHELL_LINKS,
+    *("awk", "cp", "find", "grep", "head", "ln", "nc", "printf", "sed", "sort", "stat", "tail", "timeout", "tr", "wc"),
+)
+"""The part of Alpine's busybox that scripts in the registry's image use."""
 PATH_VARIABLE = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -145,20 +150,25 @@ def pause_image(busybox: Path) -> Image:
     return Image(PAUSE, {"bin/busybox": busybox, "pause": FILES / "pause.sh"}, entrypoint=["/pause"], links=links)
 
 
-def registry_image(registry: Path, busybox: Path) -> Image:
-    """The registry with upstream's configuration path and command, and with a shell."""
+def registry_image(registry: Path, busybox: Path, alpine: Path) -> Image:
+    """The registry with upstream's configuration path and command, and with a shell like Alpine's."""
     return Image(
         REGISTRY,
         {
             "bin/registry": registry,
             "bin/busybox": busybox,
+            "bin/alpine": alpine,
             "etc/distribution/config.yml": (FILES / "registry.yml").read_bytes(),
         },
         entrypoint=["/bin/registry", "serve"],
         command=["/etc/distribution/config.yml"],
         # Without this the registry looks for a trace collector on localhost.
         environment=[PATH_VARIABLE, "OTEL_TRACES_EXPORTER=none"],
-        links={f"bin/{name}": "busybox" for name in SHELL_LINKS},
+        links={
+            **{f"bin/{name}": "busybox" for name in REGISTRY_LINKS},
+            "bin/flock": "alpine",
+            "usr/bin/ssl_client": "../../bin/alpine",
+        },
         folders=("tmp", "var/lib/registry"),
     )
 

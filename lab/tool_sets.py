@@ -131,6 +131,7 @@ SETS: Mapping[str, ToolSet] = {
         ),
         ToolSet("coredns", ".", {"coredns": "./coredns"}, sources=("coredns",)),
         ToolSet("registry", ".", {"registry": "./registry"}, sources=("registry",)),
+        ToolSet("alpine", ".", {"alpine": "./alpine"}, sources=("alpine",)),
         ToolSet(
             "local-path-provisioner",
             ".",
