@@ -16,6 +16,7 @@ from components.nodes.trust import Nodes, NodesArgs
 from components.nodes.waves import summary, waves
 from components.outputs import Outputs
 from components.registry.address import qualified_service_name, service_names
+from components.registry.cleanup import Cleanup, CleanupArgs
 from components.registry.monitoring import RegistryMonitoring, RegistryMonitoringArgs
 from components.registry.pod_access import PodAccess, PodAccessArgs
 from components.registry.registry import Registry, RegistryArgs
@@ -73,6 +74,12 @@ class RegistryStack(pulumi.ComponentResource):
                     issuer_not_after=certificates.issuer_not_after,
                     namespace=registry.namespace,
                 ),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        if config.cleanup.schedule is not None:
+            Cleanup(
+                f"{name}-cleanup",
+                CleanupArgs(settings=config, registry=[registry.deployment], namespace=registry.namespace),
                 opts=pulumi.ResourceOptions(parent=self),
             )
         nodes = Nodes(

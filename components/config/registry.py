@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic import Field
 
+from components.config.cleanup import Cleanup
 from components.config.monitoring import Monitoring
 from components.config.types import (
     Address,
@@ -190,6 +191,11 @@ class RegistrySettings(Model):
         default=None,
         description="An existing PriorityClass for the registry's pod, for instance that of K3s's own addons.",
         examples=["system-cluster-critical"],
+    )
+    cleanup: Cleanup = Field(
+        default_factory=Cleanup,
+        description="The clean-up of old images, off without a schedule.",
+        examples=[{"schedule": "30 3 * * 0", "keep": 10, "keepPatterns": ["v*"]}],
     )
 
     @property

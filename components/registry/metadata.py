@@ -12,7 +12,7 @@ OVERWRITE_MANUAL_CHANGES: Final = {"pulumi.com/patchForce": "true"}
 
 
 def object_metadata(
-    namespace: str, name: str, annotations: Mapping[str, str] | None = None
+    namespace: str | None, name: str, annotations: Mapping[str, str] | None = None
 ) -> kubernetes.meta.v1.ObjectMetaArgs:
     """Name, label and annotations of an object that belongs to this stack alone."""
     return kubernetes.meta.v1.ObjectMetaArgs(

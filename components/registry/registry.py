@@ -15,6 +15,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.config.registry import LoadBalancer, RegistrySettings
+from components.registry import handover
 from components.registry.address import SERVICE_NAME
 from components.registry.claim import claim
 from components.registry.metadata import OVERWRITE_MANUAL_CHANGES, object_metadata
@@ -77,6 +78,25 @@ class Registry(pulumi.ComponentResource):
             opts=delete_first(self, namespace),
         )
         volume = claim(f"{name}-claim", settings, self, namespace)
+        cleanup = list[pulumi.Resource]()
+        labels = POD_LABELS
+        annotations: dict[str, pulumi.Input[str]] = {
+            # The registry reads its certificate only at start, so another certificate needs another pod.
+            _CERTIFICATE_ANNOTATION: certificate.apply(certificate_hash)
+        }
+        spec = pod(settings)
+        if settings.cleanup.schedule is not None:
+            labels = POD_LABELS | handover.LABELS
+            annotations[handover.SCRIPTS_ANNOTATION] = handover.scripts_hash()
+            handover.add_to(spec)
+            cleanup.append(
+                kubernetes.core.v1.ConfigMap(
+                    f"{name}-scripts",
+                    metadata=object_metadata(settings.namespace, handover.SCRIPTS_NAME),
+                    data=dict(handover.scripts()),
+                    opts=delete_first(self, namespace),
+                )
+            )
         self.deployment = kubernetes.apps.v1.Deployment(
             f"{name}-deployment",
             metadata=object_metadata(settings.namespace, _DEPLOYMENT_NAME),
@@ -85,15 +105,11 @@ class Registry(pulumi.ComponentResource):
                 selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=LABELS),
                 strategy=strategy(settings.storage.access_mode),
                 template=kubernetes.core.v1.PodTemplateSpecArgs(
-                    metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                        labels=POD_LABELS,
-                        # The registry reads its certificate only at start, so another certificate needs another pod.
-                        annotations={_CERTIFICATE_ANNOTATION: certificate.apply(certificate_hash)},
-                    ),
-                    spec=pod(settings),
+                    metadata=kubernetes.meta.v1.ObjectMetaArgs(labels=labels, annotations=annotations),
+                    spec=spec,
                 ),
             ),
-            opts=delete_first(self, [secret, volume], replace_with=[*namespace, volume]),
+            opts=delete_first(self, [secret, volume, *cleanup], replace_with=[*namespace, volume]),
         )
         self.service = kubernetes.core.v1.Service(
             f"{name}-service",

@@ -4,7 +4,7 @@
 work=${work:-/work}
 configuration=${configuration:-/etc/distribution/config.yml}
 patience=${patience:-180}
-spread_seconds=${spread_seconds:-10}
+spread_seconds=${spread_seconds:-15}
 holding=no
 
 # Registry 2 deletes the platforms of images for several platforms (distribution, issue 3178).

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # The registry beside collections: serves while it holds the images' lock, and lets go of it when a collector asks.
 
-hand_over_seconds=${hand_over_seconds:-20}
+hand_over_seconds=${hand_over_seconds:-25}
 server=''
 handed_over=no
 
