@@ -24,6 +24,7 @@ stack = RegistryStack(
         config=config,
         ssh_private_key=source.secret("sshPrivateKey"),
         external_authority_key=source.secret("caPrivateKey"),
+        passwords=source.passwords(config),
     ),
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )

@@ -11,6 +11,7 @@ from components.certificates.certificates import Certificates
 from components.config.model import StackConfig
 from components.nodes.proof import Proved
 from components.registry.address import cluster_endpoint
+from components.registry.passwords import docker_configs
 
 SCHEMA_VERSION: Final = 1
 """Version of the outputs' names and meanings. A consumer may rely on them while it stays the same."""
@@ -18,7 +19,7 @@ SCHEMA_VERSION: Final = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """What the stack exports: one field per output, none of them secret.
+    """What the stack exports: one field per output, none of them secret except the last.
 
     The public name of an output is the field's name in camel case.
     """
@@ -65,6 +66,8 @@ class Outputs:
     """Names of the nodes that the configuration marks offline, sorted."""
     unlisted_nodes: pulumi.Output[list[str]]
     """Names of the cluster's nodes that the configuration does not list, sorted, as of the servers' last proof."""
+    push_configs: pulumi.Output[dict[str, str]]
+    """Secret. By user: the docker configuration, in JSON, for pushing and pulling; empty without users."""
 
     def exports(self) -> dict[str, Any]:
         """Each output by its public name."""
@@ -78,10 +81,15 @@ def public_name(field: str) -> str:
 
 
 def gather(
-    config: StackConfig, certificates: Certificates, revisions: pulumi.Output[dict[str, str]], proved: Proved
+    config: StackConfig,
+    certificates: Certificates,
+    passwords: pulumi.Input[Mapping[str, str]],
+    revisions: pulumi.Output[dict[str, str]],
+    proved: Proved,
 ) -> Outputs:
-    """The outputs of a stack with this configuration and these certificates, and what its nodes reported."""
+    """The outputs of a stack with this configuration, these certificates and passwords, and what its nodes reported."""
     endpoint = config.endpoint
+    logins = pulumi.Output.from_input(passwords).apply(lambda known: docker_configs(known, config.endpoints))
     return Outputs(
         registry_host=config.hostname,
         registry_port=config.port,
@@ -103,6 +111,7 @@ def gather(
         verified_nodes=proved.digests.apply(sorted),
         offline_nodes=sorted(node.name for node in config.nodes if node.offline),
         unlisted_nodes=proved.unlisted.apply(lambda missing: missing or []),
+        push_configs=logins,
     )
 
 

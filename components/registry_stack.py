@@ -4,7 +4,8 @@ Composes certificates, registry, nodes and pull proof, and gathers the outputs f
 its own and creates no provider: the caller passes one for the cluster.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pulumi
 
@@ -31,6 +32,8 @@ class RegistryStackArgs:
     """Key for the nodes' SSH servers; None leaves the choice to the agent."""
     external_authority_key: pulumi.Input[str] | None = None
     """Key of the authority that was created elsewhere; None if there is none."""
+    passwords: pulumi.Input[Mapping[str, str]] = field(default_factory=dict)
+    """Those of the registry's users, by name."""
 
 
 class RegistryStack(pulumi.ComponentResource):
@@ -56,6 +59,7 @@ class RegistryStack(pulumi.ComponentResource):
             settings=config,
             server_certificate_pem=certificates.server_certificate_pem,
             server_key_pem=certificates.server_key_pem,
+            passwords=args.passwords,
         )
         registry = Registry(f"{name}-server", registry_args, opts=pulumi.ResourceOptions(parent=self))
         if config.pods.anything:
@@ -89,6 +93,7 @@ class RegistryStack(pulumi.ComponentResource):
                 bundle_pem=certificates.bundle_pem,
                 private_key=args.ssh_private_key,
                 gap=certificates.guard.gap,
+                closes=lambda: registry.guard.closes,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -101,6 +106,7 @@ class RegistryStack(pulumi.ComponentResource):
                 server_certificate_pem=certificates.server_certificate_pem,
                 private_key=args.ssh_private_key,
                 registry=[registry.deployment, registry.service],
+                login=registry.login,
                 registry_revision=registry.revision,
             ),
             opts=pulumi.ResourceOptions(parent=self),
@@ -108,9 +114,10 @@ class RegistryStack(pulumi.ComponentResource):
         planned = waves(config.nodes, config.rollout, config.waves)
         if config.rollout is Rollout.WAVES and pulumi.runtime.is_dry_run():
             pulumi.log.info(summary(planned), resource=nodes)
-        before: list[pulumi.Resource] = []
+        # A node that is sent to a port of its own finds it open, and the guard knows by then what becomes of the other.
+        before: list[pulumi.Resource] = [registry.deployment, registry.service] if config.auth.configured else []
         for wave in planned:
             trusted = nodes.visit(wave, before)
             before = [*proof.visit(wave, trusted).values()] or before
-        self.outputs = outputs.gather(config, certificates, nodes.finish(), proof.finish())
+        self.outputs = outputs.gather(config, certificates, args.passwords, nodes.finish(), proof.finish())
         self.register_outputs(self.outputs.exports())

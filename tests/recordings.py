@@ -17,7 +17,7 @@ SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
 """Key under which the engine's protocol wraps a secret value."""
 
 
-SECRETS = ("sshPrivateKey", "kubeconfig", "caPrivateKey")
+SECRETS = ("sshPrivateKey", "kubeconfig", "caPrivateKey", "auth")
 COMMAND = "command:remote:Command"
 
 
@@ -32,6 +32,15 @@ def unwrapped(value: Any) -> Any:
     return value["value"] if isinstance(value, dict) and SECRET_SIGNATURE in value else value
 
 
+def clear_texts(value: Any) -> list[str]:
+    """Every string in some inputs that is not marked as a secret."""
+    if isinstance(value, dict):
+        return [] if SECRET_SIGNATURE in value else [text for item in value.values() for text in clear_texts(item)]
+    if isinstance(value, list):
+        return [text for item in value for text in clear_texts(item)]
+    return [value] if isinstance(value, str) else []
+
+
 class Provider(mocks.Mocks):
     """Answers as the providers do, and fails for calls that the program must not make."""
 
@@ -41,6 +50,8 @@ class Provider(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         outputs: dict[str, Any] = dict(args.inputs)
+        if args.resource_id == "kube-system/extension-apiserver-authentication":
+            outputs["data"] = {"client-ca-file": CERTIFICATE}
         if not self.preview:
             outputs |= self._computed(args)
         return f"{args.name}-id", outputs
@@ -148,7 +159,13 @@ def _build(
     @pulumi.runtime.test  # type: ignore[untyped-decorator]  # the SDK leaves it untyped
     def program() -> Any:
         config = parse(values, encrypted=SECRETS)
-        args = RegistryStackArgs(config=config, ssh_private_key=key, external_authority_key=signing)
+        users = {name: password.get_secret_value() for name, password in config.auth.users.items()}
+        args = RegistryStackArgs(
+            config=config,
+            ssh_private_key=key,
+            external_authority_key=signing,
+            passwords=pulumi.Output.secret(users) if users else {},
+        )
         stack = RegistryStack("registry", args)
         return pulumi.Output.from_input(collect(stack))
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tests.authority import new_authority
-from tests.recordings import COMMAND, PRIVATE_KEY, SECRET_SIGNATURE, Build, inputs, unwrapped
+from tests.recordings import COMMAND, PRIVATE_KEY, SECRET_SIGNATURE, Build, clear_texts, inputs, unwrapped
 
 OUTPUTS = {
     "schemaVersion",
@@ -28,6 +28,7 @@ OUTPUTS = {
     "verifiedNodes",
     "offlineNodes",
     "unlistedNodes",
+    "pushConfigs",
 }
 
 
@@ -72,13 +73,6 @@ def test_names_are_unique(build: Build, config: dict[str, Any]) -> None:
 
 def test_private_keys_are_inputs_only_as_secrets(build: Build, config: dict[str, Any]) -> None:
     recording = build(config, private_key=PRIVATE_KEY)
-
-    def clear_texts(value: Any) -> list[str]:
-        if isinstance(value, dict):
-            return [] if SECRET_SIGNATURE in value else [text for item in value.values() for text in clear_texts(item)]
-        if isinstance(value, list):
-            return [text for item in value for text in clear_texts(item)]
-        return [value] if isinstance(value, str) else []
 
     for name, request in recording.by_name.items():
         leaked = [text for text in clear_texts(inputs(request)) if "PRIVATE KEY" in text]

@@ -162,6 +162,7 @@ class StackConfig(RegistrySettings):
                 reads=("hostname",),
             )
         yield from repetitions("pods.trustBundle", self.pods.trust_bundle)
+        yield from self.auth.conflicts(self.port)
         if self.rollout is not Rollout.WAVES and self.waves != type(self).model_fields["waves"].default:
             yield Problem(
                 key="waves",

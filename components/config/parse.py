@@ -152,14 +152,29 @@ def _unknown_key(location: tuple[str | int, ...], known: list[str]) -> Problem:
 
 def _unencrypted(values: Mapping[str, Any], encrypted: Collection[str]) -> Iterator[Problem]:
     for key, schema in SCHEMA["properties"].items():
-        if schema.get("writeOnly") and values.get(key) and key not in encrypted:
+        # The engine only tells which keys of the top level hold a secret.
+        for path in _secret_paths(schema, values.get(key), key) if key not in encrypted else ():
             yield Problem(
-                key=key,
+                key=path,
                 found="is stored unencrypted in the stack file",
                 rule="it must be a secret",
-                example=f"`pulumi config set --secret {key}` reads it from standard input",
+                example=f"`pulumi config set --secret {path if path == key else '--path ' + path}` reads it from "
+                "standard input",
                 quotes_values=False,
             )
+
+
+def _secret_paths(schema: dict[str, Any], value: Any, path: str) -> Iterator[str]:
+    """The paths of the values that must be secret, at a key and below it."""
+    schema = resolved(schema)
+    if schema.get("writeOnly"):
+        if value:
+            yield path
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            below = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
+            if isinstance(below, dict):
+                yield from _secret_paths(below, inner, f"{path}.{name}")
 
 
 def _without_secrets(problem: Problem, encrypted: Collection[str]) -> Problem:

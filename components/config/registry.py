@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic import Field
 
+from components.config.auth import AuthSettings
 from components.config.cleanup import Cleanup
 from components.config.monitoring import Monitoring
 from components.config.types import (
@@ -197,6 +198,11 @@ class RegistrySettings(Model):
         description="The clean-up of old images, off without a schedule.",
         examples=[{"schedule": "30 3 * * 0", "keep": 10, "keepPatterns": ["v*"]}],
     )
+    auth: AuthSettings = Field(
+        default_factory=AuthSettings,
+        description="Who needs a password; without users nobody does.",
+        examples=[{"users": {"alice": "`pulumi config set --secret --path auth.users.alice`"}}],
+    )
 
     @property
     def endpoint(self) -> str:
@@ -207,6 +213,11 @@ class RegistrySettings(Model):
     def endpoints(self) -> tuple[str, ...]:
         """Every spelling that image names may have: clients ask for port 443 where a name has no port."""
         return (self.endpoint, self.hostname) if self.port == _HTTPS else (self.endpoint,)
+
+    @property
+    def pull_endpoint(self) -> str | None:
+        """Where nodes pull images of the registry; None where they do so as everybody else."""
+        return f"{self.hostname}:{self.auth.pull_port}" if self.auth.configured else None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -106,8 +106,10 @@ def stack_schema() -> dict[str, Any]:
 
 def _as_stored(key: str, schema: dict[str, Any]) -> dict[str, Any]:
     """The forms that the CLI may store: the value, the value in quotes, or the encrypted value."""
-    written = _inlined(schema)
-    about = {name: written.pop(name) for name in ("default", "examples", "description") if name in written}
+    written = _inlined_parts(schema)
+    about: dict[str, Any] = {
+        name: written.pop(name) for name in ("default", "examples", "description") if name in written
+    }
     plain = [] if schema.get("writeOnly") else [written, _QUOTED.get(written["type"])]
     forms = [*plain, {"$ref": "#/definitions/secure"}]
     return {**about, "description": summary(key), "anyOf": [form for form in forms if form]}
@@ -118,8 +120,13 @@ def _inlined(schema: Any) -> Any:
     if isinstance(schema, list):
         return [_inlined(part) for part in schema]
     if isinstance(schema, dict):
-        return {name: _inlined(part) for name, part in resolved(schema).items() if name != "$ref"}
+        # Below the top level there is no other form for a secret.
+        return {"$ref": "#/definitions/secure"} if schema.get("writeOnly") else _inlined_parts(schema)
     return schema
+
+
+def _inlined_parts(schema: dict[str, Any]) -> dict[str, Any]:
+    return {name: _inlined(part) for name, part in resolved(schema).items() if name != "$ref"}
 
 
 def _with_default(key: str, schema: dict[str, Any]) -> str:

@@ -44,6 +44,13 @@ def secret(name: str) -> pulumi.Output[str] | None:
     return configuration.require_secret(name)
 
 
+def passwords(config: StackConfig) -> pulumi.Output[dict[str, str]]:
+    """The passwords of the registry's users, by name, each of them as secret as in the stack file."""
+    known = {name: value.get_secret_value() for name, value in config.auth.users.items()}
+    # Nothing is no secret, and an output that is one would be shown as such.
+    return pulumi.Output.secret(known) if known else pulumi.Output.from_input(known)
+
+
 def decode(bag: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """The program's own keys, each in the type that the user wrote."""
     values: dict[str, Any] = {}

@@ -36,6 +36,8 @@ class PullProofArgs:
     private_key: pulumi.Input[str] | None
     registry: Sequence[pulumi.Resource]
     """Resources that must exist before the registry can answer."""
+    login: pulumi.Input[str] | None = None
+    """User and password for the push, as a secret; None without users."""
     registry_revision: pulumi.Input[str]
     """Changes with the registry's image, storage, namespace and objects, each of which requires another proof."""
 
@@ -57,7 +59,10 @@ class PullProof(pulumi.ComponentResource):
         super().__init__("k3s-registry:index:PullProof", name, {}, opts)
         self._commands: dict[str, remote.Command] = {}
         self._args = args
-        self._known = pulumi.Output.all(args.bundle_pem, args.server_certificate_pem, args.registry_revision)
+        # A login makes the whole standard input a secret, so a preview no longer shows what changes in it. That of the
+        # trust, which says what changes on a node, stays readable.
+        login = [] if args.login is None else [args.login]
+        self._known = pulumi.Output.all(args.bundle_pem, args.server_certificate_pem, args.registry_revision, *login)
 
     def visit(self, wave: Iterable[Node], trusted: Mapping[str, pulumi.Resource]) -> Mapping[str, remote.Command]:
         """Create the commands of one wave; `trusted` has the command that made each node trust the registry."""
@@ -93,14 +98,16 @@ class PullProof(pulumi.ComponentResource):
 
 
 def stdin(node: str, args: PullProofArgs, known: Sequence[str]) -> str:
-    """The standard input of a node's shell, from trust bundle, server certificate and the registry's revision."""
-    bundle_pem, server_certificate_pem, registry_revision = known
+    """The standard input of a node's shell, from bundle, server certificate, the registry's revision and any login."""
+    bundle_pem, server_certificate_pem, registry_revision, *login = known
     wanted = proof_revision(args.config, registry_revision, bundle_pem, server_certificate_pem)
-    return script.render(script.PROOF, settings(node, args, bundle_pem, wanted), constants())
+    own = settings(node, args, bundle_pem, wanted)
+    return script.render(script.PROOF, own | dict(zip(["login"], login, strict=False)), constants())
 
 
 def settings(node: str, args: PullProofArgs, bundle_pem: str, wanted: str) -> dict[str, str]:
     """Shell variables that `proof.sh` reads; `wanted` is the proof's revision."""
+    auth = args.config.auth
     return {
         "node": node,
         "hostname": args.config.hostname,
@@ -110,7 +117,7 @@ def settings(node: str, args: PullProofArgs, bundle_pem: str, wanted: str) -> di
         "proof_revision": wanted,
         "digest": probe_image.build(wanted).index.digest,
         "authorities": bundle_pem,
-    }
+    } | ({"pull_port": str(auth.pull_port)} if auth.configured else {})
 
 
 def constants() -> dict[str, str]:

@@ -18,9 +18,9 @@ from pulumi_command import remote
 from components.certificates.bundle import fingerprints
 from components.config.model import Rollout, StackConfig
 from components.config.nodes import Node
-from components.nodes import script
+from components.nodes import pull_port, script
 from components.nodes.command import create_commands
-from components.nodes.files import CA_FILE, configs_entry, hosts_toml, mirrors_entry
+from components.nodes.files import CA_FILE, configs_entry, hosts_toml, mirrors_entry, pull_hosts_toml
 
 Gap = Callable[[Collection[str], Collection[str]], str | None]
 """Why pulls would fail on a node whose trusted fingerprints change from these to those in this `up`, or None."""
@@ -35,6 +35,8 @@ class NodesArgs:
     private_key: pulumi.Input[str] | None
     """The SSH client's key; None leaves the choice to the agent."""
     gap: Gap
+    closes: Callable[[], bool] = lambda: False
+    """Whether this is the `up` from which on clients other than nodes need a password."""
 
 
 class Nodes(pulumi.ComponentResource):
@@ -59,10 +61,17 @@ class Nodes(pulumi.ComponentResource):
             stdin=lambda node: self._bundle_pem.apply(partial(stdin, node, self._args.config)),
             undo=True,
             depends_on=lambda _node: after,
-            hooks=lambda node: gap_hook(node, self._args.gap),
+            hooks=self._hooks,
         )
         self.commands.update(created)
         return created
+
+    def _hooks(self, node: Node) -> pulumi.ResourceHookBinding:
+        gap = gap_hook(node, self._args.gap)
+        auth = self._args.config.auth
+        if not auth.configured:
+            return gap
+        return pulumi.ResourceHookBinding.merge(gap, pull_port.hook(node, auth, self._args.closes)) or gap
 
     def finish(self) -> pulumi.Output[dict[str, str]]:
         """Close the component after the last wave; returns the revision that each node reported, by node name."""
@@ -125,7 +134,7 @@ def settings(node: str, config: StackConfig, bundle_pem: str) -> dict[str, str]:
 
 def _trusted(config: StackConfig, bundle_pem: str) -> dict[str, str]:
     """The settings that decide what a node trusts: the same on every node."""
-    return {
+    everywhere = {
         "hostname": config.hostname,
         "port": str(config.port),
         "address": config.address,
@@ -134,9 +143,17 @@ def _trusted(config: StackConfig, bundle_pem: str) -> dict[str, str]:
         "ca_file": CA_FILE,
         "fingerprints": " ".join(fingerprints(bundle_pem)),
         "authorities": bundle_pem,
-        "mirrors_entry": "".join(map(mirrors_entry, config.endpoints)),
+        "mirrors_entry": "".join(mirrors_entry(endpoint, config.pull_endpoint) for endpoint in config.endpoints),
         "configs_entry": "".join(map(configs_entry, config.endpoints)),
-        "hosts_toml": hosts_toml(config.endpoint),
+        "hosts_toml": hosts_toml(config.endpoint, config.pull_endpoint),
+    }
+    if config.pull_endpoint is None:
+        return everywhere
+    # The script itself knows a node without them.
+    return everywhere | {
+        "configs_entry": everywhere["configs_entry"] + configs_entry(config.pull_endpoint, identity=True),
+        "pull_port": str(config.auth.pull_port),
+        "pull_hosts_toml": pull_hosts_toml(config.pull_endpoint),
     }
 
 

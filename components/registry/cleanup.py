@@ -111,6 +111,12 @@ def cleanup_pod(settings: RegistrySettings) -> kubernetes.core.v1.PodSpecArgs:
     spec.restart_policy = "Never"
     spec.service_account_name = _NAME
     container = first_container(spec)
+    containers: Any = spec.containers
+    if others := containers[1:]:
+        # The nodes' own registry never ends. As a sidecar, it ends with the clean-up, and the Job with both.
+        spec.containers, spec.init_containers = [container], others
+        for other in others:
+            other.restart_policy = "Always"
     container.name = "cleanup"
     container.command = [*CLEAN_UP]
     container.startup_probe = container.liveness_probe = container.lifecycle = None

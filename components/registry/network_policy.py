@@ -4,20 +4,23 @@ from typing import Final
 
 import pulumi_kubernetes as kubernetes
 
+from components.config.auth import AuthSettings
 from components.config.monitoring import Monitoring
 from components.registry.metrics import METRICS_PORT
+from components.registry.passwords import NODES_CONTAINER_PORT
 from components.registry.pod import CONTAINER_PORT, LABELS
 
 _NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 
 
-def network_policy(monitoring: Monitoring) -> kubernetes.networking.v1.NetworkPolicySpecArgs:
+def network_policy(monitoring: Monitoring, auth: AuthSettings) -> kubernetes.networking.v1.NetworkPolicySpecArgs:
     """Everybody reaches the registry; its metrics, beside which the debug server has profiles, only the pods named.
 
     What the pod itself connects to is not restricted: it opens no connections, unless the user configures it to.
     """
     networking = kubernetes.networking.v1
-    rules = [networking.NetworkPolicyIngressRuleArgs(ports=[_port(CONTAINER_PORT)])]
+    open_ports = [CONTAINER_PORT, *([NODES_CONTAINER_PORT] if auth.configured else [])]
+    rules = [networking.NetworkPolicyIngressRuleArgs(ports=[_port(number) for number in open_ports])]
     if monitoring.exposes_metrics:
         rules.append(networking.NetworkPolicyIngressRuleArgs(ports=[_port(METRICS_PORT)], from_=[_pods_of(monitoring)]))
     return networking.NetworkPolicySpecArgs(

@@ -1,12 +1,20 @@
 """The registry's pod: its container, its place, and how a new pod takes over from the old one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import pulumi_kubernetes as kubernetes
 
 from components.config.registry import AccessMode, RegistrySettings, Storage
 from components.registry import metrics
+from components.registry.passwords import (
+    CLIENT_CA_KEY,
+    NODES_CONTAINER,
+    NODES_CONTAINER_PORT,
+    USERS_KEY,
+    nodes_variables,
+    password_variables,
+)
 
 SECRET_NAME: Final = "docker-registry-tls-cert"  # noqa: S105 - the name of a Secret, not its content
 CONTAINER_PORT: Final = 5000
@@ -27,6 +35,7 @@ Until then the pod that is being deleted still gets new connections.
 def pod(settings: RegistrySettings) -> kubernetes.core.v1.PodSpecArgs:
     """The registry's pod, within the `restricted` pod security standard."""
     core = kubernetes.core.v1
+    auth = settings.auth
     return core.PodSpecArgs(
         node_selector=dict(settings.node_selector),
         affinity=affinity(settings.storage.access_mode),
@@ -44,29 +53,19 @@ def pod(settings: RegistrySettings) -> kubernetes.core.v1.PodSpecArgs:
             seccomp_profile=core.SeccompProfileArgs(type="RuntimeDefault"),
         ),
         containers=[
-            core.ContainerArgs(
-                name="registry",
-                image=settings.image,
-                image_pull_policy=settings.image_pull_policy.value,
-                ports=[core.ContainerPortArgs(container_port=CONTAINER_PORT), *metrics.ports(settings.monitoring)],
-                env=[*environment(settings.storage), *metrics.environment(settings.monitoring)],
-                resources=core.ResourceRequirementsArgs(requests=_REQUESTS),
-                volume_mounts=[
-                    core.VolumeMountArgs(name="lv-storage", mount_path="/var/lib/registry", sub_path="registry"),
-                    core.VolumeMountArgs(name="certs", mount_path="/certs", read_only=True),
+            _container(
+                settings,
+                "registry",
+                [core.ContainerPortArgs(container_port=CONTAINER_PORT), *metrics.ports(settings.monitoring)],
+                [
+                    *environment(settings.storage, password_variables() if auth.enforced else {}),
+                    *metrics.environment(settings.monitoring),
                 ],
-                security_context=core.SecurityContextArgs(
-                    allow_privilege_escalation=False,
-                    read_only_root_filesystem=True,
-                    capabilities=core.CapabilitiesArgs(drop=["ALL"]),
-                ),
-                startup_probe=_probe(period=1, failures=60),
-                readiness_probe=_probe(period=5, failures=2),
-                liveness_probe=_probe(period=10, failures=6),
-                lifecycle=core.LifecycleArgs(
-                    pre_stop=core.LifecycleHandlerArgs(sleep=core.SleepActionArgs(seconds=_PRE_STOP_SECONDS))
-                ),
-            )
+                startup=_probe(period=1, failures=60),
+                readiness=_probe(period=5, failures=2),
+                liveness=_probe(period=10, failures=6),
+            ),
+            *([_nodes_container(settings)] if auth.configured else []),
         ],
         volumes=[
             core.VolumeArgs(
@@ -79,15 +78,76 @@ def pod(settings: RegistrySettings) -> kubernetes.core.v1.PodSpecArgs:
                 name="certs",
                 secret=core.SecretVolumeSourceArgs(
                     secret_name=SECRET_NAME,
-                    items=[core.KeyToPathArgs(key=item, path=item) for item in ("tls.crt", "tls.key")],
+                    items=[
+                        core.KeyToPathArgs(key=item, path=item)
+                        for item in ("tls.crt", "tls.key", *((USERS_KEY, CLIENT_CA_KEY) if auth.configured else ()))
+                    ],
                 ),
             ),
         ],
     )
 
 
-def environment(storage: Storage) -> list[kubernetes.core.v1.EnvVarArgs]:
-    """The registry's settings; these variables override the image's file (distribution, configuration reference)."""
+def _container(
+    settings: RegistrySettings,
+    name: str,
+    ports: Sequence[kubernetes.core.v1.ContainerPortArgs],
+    variables: Sequence[kubernetes.core.v1.EnvVarArgs],
+    *,
+    startup: kubernetes.core.v1.ProbeArgs,
+    readiness: kubernetes.core.v1.ProbeArgs | None = None,
+    liveness: kubernetes.core.v1.ProbeArgs | None = None,
+) -> kubernetes.core.v1.ContainerArgs:
+    core = kubernetes.core.v1
+    return core.ContainerArgs(
+        name=name,
+        image=settings.image,
+        image_pull_policy=settings.image_pull_policy.value,
+        ports=list(ports),
+        env=list(variables),
+        resources=core.ResourceRequirementsArgs(requests=_REQUESTS),
+        volume_mounts=[
+            core.VolumeMountArgs(name="lv-storage", mount_path="/var/lib/registry", sub_path="registry"),
+            core.VolumeMountArgs(name="certs", mount_path="/certs", read_only=True),
+        ],
+        security_context=core.SecurityContextArgs(
+            allow_privilege_escalation=False,
+            read_only_root_filesystem=True,
+            capabilities=core.CapabilitiesArgs(drop=["ALL"]),
+        ),
+        startup_probe=startup,
+        readiness_probe=readiness,
+        liveness_probe=liveness,
+        lifecycle=core.LifecycleArgs(
+            pre_stop=core.LifecycleHandlerArgs(sleep=core.SleepActionArgs(seconds=_PRE_STOP_SECONDS))
+        ),
+    )
+
+
+def _nodes_container(settings: RegistrySettings) -> kubernetes.core.v1.ContainerArgs:
+    """The registry as nodes see it: the same images, read-only, for certificates of the cluster.
+
+    A probe has no such certificate, so the first one only waits until the port is open. It is also the last: each would
+    leave a line about a failed handshake in the log.
+    """
+    core = kubernetes.core.v1
+    opened = core.ProbeArgs(
+        tcp_socket=core.TCPSocketActionArgs(port=NODES_CONTAINER_PORT), period_seconds=1, failure_threshold=60
+    )
+    return _container(
+        settings,
+        NODES_CONTAINER,
+        [core.ContainerPortArgs(container_port=NODES_CONTAINER_PORT)],
+        environment(settings.storage, nodes_variables()),
+        startup=opened,
+    )
+
+
+def environment(storage: Storage, more: Mapping[str, str] = {}) -> list[kubernetes.core.v1.EnvVarArgs]:
+    """The registry's settings; these variables override the image's file (distribution, configuration reference).
+
+    Those of `more` replace others of the same name.
+    """
     core = kubernetes.core.v1
     values = {
         "REGISTRY_HTTP_ADDR": f":{CONTAINER_PORT}",
@@ -108,6 +168,8 @@ def environment(storage: Storage) -> list[kubernetes.core.v1.EnvVarArgs]:
         # The registry's own log has every request already, and leaves out the probes.
         "REGISTRY_LOG_ACCESSLOG_DISABLED": "true",
     }
+    later |= {name: value for name, value in more.items() if name not in values}
+    values |= {name: value for name, value in more.items() if name in values}
     # New ones come last: an upgrade's preview then shows additions alone.
     return [*_variables(values), shared, *_variables(later)]
 

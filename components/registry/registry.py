@@ -7,7 +7,7 @@ wait until the address answers: the pull proof does, and it sees more.
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,6 +20,14 @@ from components.registry.address import SERVICE_NAME
 from components.registry.claim import claim
 from components.registry.metadata import OVERWRITE_MANUAL_CHANGES, object_metadata
 from components.registry.network_policy import network_policy
+from components.registry.passwords import (
+    NODES_CONTAINER_PORT,
+    PASSWORDS_ANNOTATION,
+    PasswordsGuard,
+    configured_stage,
+    password_files,
+    proof_login,
+)
 from components.registry.pod import CONTAINER_PORT, LABELS, POD_LABELS, SECRET_NAME, pod, strategy
 
 _DEPLOYMENT_NAME: Final = "registry"
@@ -33,6 +41,8 @@ class RegistryArgs:
     settings: RegistrySettings
     server_certificate_pem: pulumi.Input[str]
     server_key_pem: pulumi.Input[str]
+    passwords: pulumi.Input[Mapping[str, str]]
+    """By user name, as a secret."""
 
 
 class Registry(pulumi.ComponentResource):
@@ -42,6 +52,9 @@ class Registry(pulumi.ComponentResource):
     """The namespace; empty where another one is used as it is."""
     deployment: kubernetes.apps.v1.Deployment
     service: kubernetes.core.v1.Service
+    guard: PasswordsGuard
+    login: pulumi.Output[str] | None
+    """With which the proof pushes; None without users."""
     revision: pulumi.Output[str]
     """Changes with the registry's image, storage and place, and where Deployment or Service is created anew."""
 
@@ -64,8 +77,12 @@ class Registry(pulumi.ComponentResource):
                     ),
                 )
             )
+        self.guard = PasswordsGuard(settings.auth)
         certificate = pulumi.Output.from_input(args.server_certificate_pem)
         key = pulumi.Output.from_input(args.server_key_pem)
+        # Also while nobody needs it: in the `up` that opens the registry, a former pod may still ask for it.
+        self.login = pulumi.Output.secret(key.apply(proof_login)) if settings.auth.configured else None
+        files = password_files(self, name, args.passwords, key) if settings.auth.configured else None
         secret = kubernetes.core.v1.Secret(
             f"{name}-certificate",
             metadata=object_metadata(settings.namespace, SECRET_NAME),
@@ -74,6 +91,7 @@ class Registry(pulumi.ComponentResource):
                 "tls.crt": certificate.apply(encoded),
                 "tls.key": key.apply(encoded),
                 "http.secret": key.apply(http_secret).apply(encoded),
+                **({} if files is None else files.data),
             },
             opts=delete_first(self, namespace),
         )
@@ -84,6 +102,8 @@ class Registry(pulumi.ComponentResource):
             # The registry reads its certificate only at start, so another certificate needs another pod.
             _CERTIFICATE_ANNOTATION: certificate.apply(certificate_hash)
         }
+        if files is not None:
+            annotations[PASSWORDS_ANNOTATION] = files.revision
         spec = pod(settings)
         if settings.cleanup.schedule is not None:
             labels = POD_LABELS | handover.LABELS
@@ -109,7 +129,10 @@ class Registry(pulumi.ComponentResource):
                     spec=spec,
                 ),
             ),
-            opts=delete_first(self, [secret, volume, *cleanup], replace_with=[*namespace, volume]),
+            opts=pulumi.ResourceOptions.merge(
+                delete_first(self, [secret, volume, *cleanup], replace_with=[*namespace, volume]),
+                pulumi.ResourceOptions(hooks=self.guard.hook(f"{name}-deployment")),
+            ),
         )
         self.service = kubernetes.core.v1.Service(
             f"{name}-service",
@@ -124,7 +147,7 @@ class Registry(pulumi.ComponentResource):
             kubernetes.networking.v1.NetworkPolicy(
                 f"{name}-network-policy",
                 metadata=object_metadata(settings.namespace, _DEPLOYMENT_NAME),
-                spec=network_policy(settings.monitoring),
+                spec=network_policy(settings.monitoring, settings.auth),
                 opts=delete_first(self, namespace),
             )
         objects = pulumi.Output.all(self.deployment.metadata, self.service.metadata)
@@ -163,17 +186,21 @@ def registry_revision(settings: RegistrySettings, uids: Sequence[str | None]) ->
         sorted(settings.node_selector.items()),
         sorted(settings.service.annotations.items()),
     ]
-    return hashlib.sha256(json.dumps([workload, place, list(uids)]).encode()).hexdigest()
+    # Whether a password is needed changes what a proof shows; without users nothing is added, so nothing changes.
+    doors = [configured_stage(settings.auth), settings.auth.pull_port] if settings.auth.configured else []
+    return hashlib.sha256(json.dumps([workload, place, list(uids), *doors]).encode()).hexdigest()
 
 
 def service(settings: RegistrySettings) -> kubernetes.core.v1.ServiceSpecArgs:
     """The registry's address on the LAN."""
     core = kubernetes.core.v1
+    targets = {settings.port: CONTAINER_PORT}
+    if settings.auth.configured:
+        targets[settings.auth.pull_port] = NODES_CONTAINER_PORT
     # The name holds the number: in a preview's dry run the old port is still there, and a duplicate name is refused.
     ports = [
-        core.ServicePortArgs(
-            name=f"docker-{settings.port}", protocol="TCP", port=settings.port, target_port=CONTAINER_PORT
-        )
+        core.ServicePortArgs(name=f"docker-{port}", protocol="TCP", port=port, target_port=target)
+        for port, target in targets.items()
     ]
     # A cluster gives a Service only its first IP family, which is IPv4 on most clusters.
     families = ["IPv6"] if ":" in settings.address else None

@@ -143,10 +143,11 @@ class Deployed:
         *,
         tag: str = "latest",
         command: Sequence[str] = ("sleep", "86400"),
+        logins: Path | None = None,
     ) -> str:
         """Push a small runnable image from the LAN to the stack's registry, or another; returns its reference.
 
-        Images with different `files` have different digests.
+        Images with different `files` have different digests. `logins` is a docker configuration with passwords.
         """
         registry = registry or self.program.registry()
         busybox = ensure_base_tree() / "bin" / "busybox"
@@ -159,6 +160,7 @@ class Deployed:
             "--insecure-policy",
             "--dest-cert-dir",
             str(self.certificates(registry)),
+            *(["--dest-authfile", str(logins)] if logins else []),
             f"docker-archive:{archive}",
             target,
         ]

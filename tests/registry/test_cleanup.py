@@ -106,3 +106,13 @@ def test_a_change_of_what_is_kept_does_not_touch_the_registrys_pod(build: Build,
 
 def test_the_scripts_fit_into_a_configmap() -> None:
     assert sum(map(len, scripts().values())) < 100_000
+
+
+def test_the_nodes_own_registry_serves_beside_the_clean_up_and_ends_with_it(
+    build: Build, config: dict[str, Any]
+) -> None:
+    recorded = objects(build, config, cleanup=CLEANUP, auth={"users": {"alice": "wonderland"}})
+    spec = job(recorded)["template"]["spec"]
+    assert [one["name"] for one in spec["containers"]] == ["cleanup"]
+    assert [(one["name"], one["restartPolicy"]) for one in spec["initContainers"]] == [("registry-nodes", "Always")]
+    assert "initContainers" not in job(objects(build, config, cleanup=CLEANUP))["template"]["spec"]

@@ -25,6 +25,19 @@ check_containerd() {
 	restart=1
 }
 
+# check_identity: refuses a node without the certificate by which it enters the nodes' port, since containerd would not
+# pull at all; and a path to it that would mean something else in the files that name it.
+check_identity() {
+	identity=$data/agent/client-kubelet.crt
+	if [ ! "${pull_port:-}" ]; then return 0; fi
+	case $identity in
+	*[\"\\\&\|]*) ;;
+	*) if [ -e "$root$identity" ] && [ -e "$root${identity%.crt}.key" ]; then return 0; fi ;;
+	esac
+	die "found no certificate that can be used at $identity" "the node pulls with the one that K3s gave it" \
+		"start K3s, or give it a plain data-dir"
+}
+
 # check_template: refuses a template of containerd's configuration that keeps config_path out, whatever is restarted.
 check_template() {
 	for template in "$data"/agent/etc/containerd/config-v3.toml.tmpl "$data"/agent/etc/containerd/config.toml.tmpl; do
@@ -55,7 +68,9 @@ check_hosts_toml() {
 
 # write_hosts_toml: K3s writes the file anew at each of its starts, so a file that means the same stays as it is.
 write_hosts_toml() {
-	printf %s "${hosts_toml%%"$endpoint"*}$registry${hosts_toml#*"$endpoint"}" >"$work/new"
+	text=${hosts_toml%%"$endpoint"*}$registry${hosts_toml#*"$endpoint"}
+	if [ "$registry" = "$hostname:${pull_port:-}" ]; then text=$pull_hosts_toml; fi
+	printf %s "$text" | sed "s|@data-dir@|$data|g" >"$work/new"
 	if means_ours; then cat "$toml" >"$work/new"; fi
 	write_file hosts.toml "$toml"
 }

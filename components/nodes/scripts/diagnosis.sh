@@ -4,6 +4,10 @@
 explain_status() {
 	case $status in
 	401 | 403)
+		if [ "${login:-}" ]; then
+			die "the registry refuses the proof's own user ($problem)" "its pod must know the present passwords" \
+				"look at it: kubectl -n ${service%/*} rollout status deployment/registry"
+		fi
 		die "the registry asks for credentials ($problem)" "nodes pull and prove without" \
 			"switch authentication off on the registry at $base"
 		;;
@@ -156,6 +160,13 @@ explain_pull() {
 			"look at: systemctl status k3s k3s-agent; journalctl -u k3s -u k3s-agent"
 		;;
 	*"no space left"*) die "the disk of $data is full" "an image must fit" "free space: k3s crictl rmi --prune" ;;
+	esac
+	case ${pull_port:+$text} in
+	*"remote error: tls"*)
+		die "the registry does not accept this node's certificate, $data/agent/client-kubelet.crt" \
+			"the cluster's authority for clients must have signed it" \
+			"run pulumi up again, from which the registry learns that authority"
+		;;
 	esac
 	explain_proxy "$text"
 	explain_network "$text"

@@ -58,7 +58,8 @@ check_node_name() {
 }
 
 # request METHOD PATH TYPE [FILE]: Sets status, 000 where there was no answer, and problem. The headers or the error
-# are in $work/reply.
+# are in $work/reply. The login comes on standard input, since everybody on the node can read arguments; wget reads its
+# configuration from files alone, so it gets the address there, and its report is stripped of the login.
 request() {
 	method=$1 url=$base$2 type=$3 file=${4:-}
 	set -- "$url"
@@ -66,19 +67,24 @@ request() {
 	if [ "$client" = curl ]; then
 		if [ "$file" ]; then set -- --data-binary "@$file" -H "Content-Type: $type" "$@"; fi
 		if [ "$method" = HEAD ]; then set -- --head "$@"; else set -- -X "$method" "$@"; fi
-		curl -q -sS --noproxy '*' --cacert "$work/ca" --connect-timeout 5 -m 30 -H "Accept: $type" -o "$work/body" \
-			-D "$work/reply" "$@" 2>"$work/error" || cat "$work/error" >>"$work/reply"
+		printf %s "${login:+user = \"$login\"}" |
+			curl -q -K - -sS --noproxy '*' --cacert "$work/ca" --connect-timeout 5 -m 30 -H "Accept: $type" \
+				-o "$work/body" -D "$work/reply" "$@" 2>"$work/error" || cat "$work/error" >>"$work/reply"
 	else
-		if [ "$file" ]; then set -- --body-file="$file" --header="Content-Type: $type" "$@"; fi
-		wget --no-config --no-proxy --no-hsts --content-on-error -nv -S --ca-certificate="$work/ca" -T 10 -t 1 \
-			--method="$method" --header="Accept: $type" -O "$work/body" "$@" 2>"$work/reply" || :
+		shift
+		if [ "$file" ]; then set -- --body-file="$file" --header="Content-Type: $type"; fi
+		printf %s "https://${login:+$login@}${url#https://}" |
+			wget --no-config --no-proxy --no-hsts --content-on-error -nv -S --ca-certificate="$work/ca" -T 10 -t 1 \
+				--method="$method" --header="Accept: $type" --auth-no-challenge -O "$work/body" "$@" -i - 2>&1 |
+			sed 's|//[^/@]*@|//|' >"$work/reply"
 	fi
 	status=$(sed -n 's/^ *HTTP[^ ]* \([0-9][0-9][0-9]\).*/\1/p' "$work/reply" | tail -n1)
 	status=${status:-000}
 	problem="$method $url answered $status"
-	case $status in
+	# A former pod may still be there, which knows another login.
+	case $status${login:+-} in
 	401 | 403 | 405) explain_status ;;
-	5??) explain_full_store ;;
+	5*) explain_full_store ;;
 	esac
 }
 
@@ -155,9 +161,14 @@ push_manifest() {
 	answered 201 202
 }
 
-# pull_images: by each form of the registry's name that pods may use.
+# pull_images: by each form of the registry's name that pods may use; before them by the nodes' port alone, from which
+# containerd would otherwise turn to the public one unnoticed.
 pull_images() {
 	for registry in $endpoints; do
+		# What fails is explained with the port of that name.
+		case $registry in
+		*:*) port=${registry##*:} ;;
+		esac
 		image=$registry/$repository@$digest
 		pull_image
 		k3s crictl rmi "$image" || :

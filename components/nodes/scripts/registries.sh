@@ -26,7 +26,8 @@ print_merged() {
 	if [ ! -e "$yaml" ]; then from=/dev/null absent=1; fi
 	if [ "$1" != remove ]; then od -An -v -tu1 "$from" | file=$registries awk "$utf8_awk" || return; fi
 	if [ "$(tail -c1 "$from")" ]; then open=1; fi
-	file=$registries mirrors_entry=$mirrors_entry configs_entry=$configs_entry awk \
+	file=$registries mirrors_entry=$mirrors_entry \
+		configs_entry=$(printf %s "$configs_entry" | sed "s|@data-dir@|$data|g") awk \
 		-v verb="$1" -v endpoints="$endpoints" -v made="$file_mark" -v absent="$absent" \
 		-v open="$open" -v take_over="${take_over:-}" "$registries_awk$registries_ours_awk$yaml_scan_awk" "$from"
 }

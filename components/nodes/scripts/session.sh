@@ -10,7 +10,7 @@
 
 # start_session PROMISE: PROMISE is what holds after a failure that has no sentence of its own.
 # Sets root, endpoint (the registry as image names have it), endpoints (every form of that: a client asks for port 443
-# where a name has no port), lock (its path) and nl (a newline).
+# where a name has no port, and the nodes' own port comes first), lock (its path) and nl (a newline).
 start_session() {
 	set -eu
 	umask 022
@@ -19,6 +19,7 @@ start_session() {
 '
 	lock=$root/run/k3s-registry.lock endpoints=$endpoint
 	if [ "$port" = 443 ]; then endpoints="$endpoint $hostname"; fi
+	if [ "${pull_port:-}" ]; then endpoints="$hostname:$pull_port $endpoints"; fi
 	# sudo's secure_path often lacks the directories of K3s and of the certificate tools.
 	PATH=$PATH:$root/usr/local/bin:$root/opt/bin:$root/usr/sbin:$root/sbin
 	# No child may read the rest of stdin, which is this script, or write to the two streams of the answer.

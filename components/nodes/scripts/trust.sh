@@ -29,6 +29,7 @@ check_node() {
 	check_k3s
 	check_proxy
 	check_containerd
+	check_identity
 	check_rancher
 	check_registries
 	each_hosts_toml check_hosts_toml

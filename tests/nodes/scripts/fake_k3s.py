@@ -4,6 +4,7 @@ It reports failures in the words of containerd. `behaviour.json` in the root can
 API server would say of the Service.
 """
 
+import base64
 import hashlib
 import http.client
 import json
@@ -54,7 +55,7 @@ class _Connection(http.client.HTTPSConnection):
         self.sock = self.tls.wrap_socket(raw, server_hostname=self.host)
 
 
-def pull(image: str) -> None:
+def pull(image: str, login: dict[str, str]) -> None:
     """Pull an image by digest, with everything it names."""
     match = re.fullmatch(r"([^/:]+):(\d+)/(.+)@(sha256:[0-9a-f]{64})", image)
     assert match
@@ -72,7 +73,7 @@ def pull(image: str) -> None:
         connection = _Connection(host, int(port), address, context)
         path = f"/v2/{repository}/{kind}/{digest}"
         try:
-            connection.request("GET", path, headers={"Accept": ACCEPT})
+            connection.request("GET", path, headers={"Accept": ACCEPT, **login})
             reply = connection.getresponse()
             content = reply.read()
         except ssl.SSLCertVerificationError as error:
@@ -125,7 +126,9 @@ def main(argv: list[str]) -> None:
             error = behaviour["errors"].pop(0)
             file.write_text(json.dumps(behaviour))
             fail(argv[2], error)
-        pull(argv[2])
+        # In place of a port that asks for none.
+        login = base64.b64encode(behaviour.get("login", "").encode()).decode()
+        pull(argv[2], {"Authorization": f"Basic {login}"} if login else {})
     elif argv[0] == "kubectl":
         kubectl(argv, behaviour)
 

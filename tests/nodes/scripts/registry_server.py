@@ -1,5 +1,6 @@
 """A small strict registry over TLS: every upload and manifest is checked as the distribution specification says."""
 
+import base64
 import hashlib
 import json
 import re
@@ -27,6 +28,7 @@ class Store:
 
     location: str = "rooted"
     refuse: int = 0
+    login: str = ""
     failures: int = 0
     read_only: bool = False
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -55,13 +57,18 @@ class _Handler(BaseHTTPRequestHandler):
     def _error(self, status: int, code: str) -> None:
         self._answer(status, json.dumps({"errors": [{"code": code, "message": code.lower()}]}).encode())
 
+    def _unknown_login(self) -> int:
+        expected = "Basic " + base64.b64encode(self.store.login.encode()).decode()
+        return 401 if self.store.login and self.headers.get("Authorization") != expected else 0
+
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         store, url = self.store, urlsplit(self.path)
         with store.lock:
             store.requests.append(f"{self.command} {url.path}")
-            if store.refuse:
-                return self._error(store.refuse, "UNAUTHORIZED")
+            refuse = store.refuse or self._unknown_login()
+            if refuse:
+                return self._error(refuse, "UNAUTHORIZED")
             if store.failures:
                 store.failures -= 1
                 return self._error(503, "UNAVAILABLE")

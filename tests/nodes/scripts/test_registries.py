@@ -21,7 +21,7 @@ from tests.nodes.scripts.shells import Shell
 
 ASIDE = b"# set aside by k3s-registry: "
 PART = Script(("yaml_scan.awk", "registries_ours.awk", "registries.awk", "utf8.awk", "registries.sh")).source()
-OPTION = "option() { value=; }\n"
+OPTION = "option() { value=; }\ndata=\n"
 REFUSED = 9
 OURS: dict[str, dict[str, Any]] = {
     "mirrors": {REGISTRY: {"endpoint": [f"https://{REGISTRY}"]}},
