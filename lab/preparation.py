@@ -22,7 +22,7 @@ TEST_PACKAGES = (
 )
 ROOTLESS_TOOLS = ("pulumi-kubernetes", *toolchain.PULUMI_SETS, "k3s", "registry", "wharfie")
 """Programs for the tests that need no machines."""
-LAB_TOOLS = (*ROOTLESS_TOOLS, *LOOK_ALIKE, *ADDON_BINARIES)
+LAB_TOOLS = (*ROOTLESS_TOOLS, *LOOK_ALIKE, *ADDON_BINARIES, "load")
 
 
 def prepare() -> None:

@@ -75,6 +75,8 @@ class ToolSet:
             )
 
 
+ON_DEMAND = "conformance"
+"""The set that no test needs."""
 # Builds begin in this order. The longest come first, so that no long one remains alone at the end. The provider comes
 # after k3s, whose compiled Kubernetes packages it then finds in Go's cache: for that the modules' go.mod files agree on
 # shared modules, since a package is compiled again with another version of anything below it.
@@ -138,13 +140,13 @@ SETS: Mapping[str, ToolSet] = {
             {"local-path-provisioner": "github.com/rancher/local-path-provisioner"},
         ),
         ToolSet("wharfie", ".", {"wharfie": "./wharfie"}, sources=("wharfie", "registries")),
-        # `make conformance` and `make load` alone build these.
+        ToolSet("load", ".", {"load": "./load"}, sources=("load",)),
+        # Only `make conformance` builds it.
         ToolSet(
-            "conformance",
+            ON_DEMAND,
             "conformance",
             {"conformance": "github.com/opencontainers/distribution-spec/conformance"},
         ),
-        ToolSet("load", ".", {"load": "./load"}, sources=("load",)),
     )
 }
 
