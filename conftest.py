@@ -22,7 +22,8 @@ GROUPS = {
     "other lab": (  # the same on a second cluster, since one alone would decide how long all tests take
         RUNNING,
         *(PROGRAM / f"test_{name}.py" for name in ("growth", "names_in_pods", "openfaas_example", "space")),
-        *(PROGRAM / f"test_{name}.py" for name in ("load", "monitoring", "taking_over", "waves", "workload")),
+        *(PROGRAM / f"test_{name}.py" for name in ("load", "monitoring", "rotation_order", "taking_over")),
+        *(PROGRAM / f"test_{name}.py" for name in ("waves", "workload")),
     ),
     "faults": (HERE / "tests/faults",),  # machines of their own, and what a fault left would fail the next test
     "engine": (HERE / "lab/tests/engine/test_tiny_program.py",),  # one first `up` for all

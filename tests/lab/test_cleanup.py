@@ -113,6 +113,7 @@ def test_a_clean_up_deletes_what_nothing_needs_and_nothing_else(cleaning: Cleani
     assert not cleaning.tags(REPOSITORY)
 
 
+@pytest.mark.long
 def test_a_collector_that_is_killed_leaves_a_registry_that_works(cleaning: Cleaning) -> None:
     deployed = cleaning.deployed
     deployed.program.up(config=deployed.program.configuration(with_cleanup(dryRun=False)))
@@ -142,6 +143,7 @@ def started(cleaning: Cleaning) -> datetime:
     return datetime.fromisoformat(text)
 
 
+@pytest.mark.long
 def test_a_clean_up_that_is_switched_off_while_it_runs_ends_before_pushes_begin(cleaning: Cleaning) -> None:
     deployed = cleaning.deployed
     deployed.program.up(config=deployed.program.configuration(with_cleanup(dryRun=False)))

@@ -26,9 +26,16 @@ LEAST_PULLS = 3
 UNAUTHORIZED, READ_ONLY, NO_ANSWER = "401", "405", "000"
 
 
-def with_auth(program: Program, users: Mapping[str, str] = USERS, *, anonymous: bool = False) -> Path:
-    """A configuration with users, whose passwords are encrypted as a user does it."""
-    config = program.configuration(lambda keys: keys.update(auth={"anonymous": True}) if anonymous else None)
+def with_auth(
+    program: Program,
+    users: Mapping[str, str] = USERS,
+    *,
+    anonymous: bool = False,
+    more: Mapping[str, object] | None = None,
+) -> Path:
+    """A configuration with users, whose passwords are encrypted as a user does it, and with `more` keys."""
+    auth = {"auth": {"anonymous": True}} if anonymous else {}
+    config = program.configuration(lambda keys: keys.update({**auth, **(more or {})}))
     for name, password in users.items():
         key = f"k3s-registry:auth.users.{name}"
         program.run("config", "set", "--secret", "--path", key, password, config=config)
