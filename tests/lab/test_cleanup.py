@@ -137,10 +137,10 @@ def test_a_collector_that_is_killed_leaves_a_registry_that_works(cleaning: Clean
 
 
 def started(cleaning: Cleaning) -> datetime:
-    """When the registry's present container has started."""
-    path = "jsonpath={.items[0].status.containerStatuses[0].state.running.startedAt}"
+    """When the registry's last container has started; a former pod may still be ending."""
+    path = 'jsonpath={range .items[*]}{.status.containerStatuses[0].state.running.startedAt}{"\\n"}{end}'
     text = cleaning.kubectl("get", "pods", "-l", "name=registry", "--field-selector=status.phase=Running", "-o", path)
-    return datetime.fromisoformat(text)
+    return max(map(datetime.fromisoformat, text.split()))
 
 
 @pytest.mark.long
