@@ -77,7 +77,8 @@ def _cgroups() -> str | None:
     if not cgroups.MOUNT.is_dir() or not cgroups.hierarchies():
         return f"nothing is mounted on {cgroups.MOUNT}: mount the cgroup file systems first"
     for root in cgroups.hierarchies():
-        probe = root / f"{cgroups.PARENT}-probe"
+        # Another process may be trying the same at this moment.
+        probe = root / f"{cgroups.PARENT}-probe-{os.getpid()}"
         try:
             probe.mkdir(exist_ok=True)
             probe.rmdir()

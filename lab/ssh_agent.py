@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import socket
 import subprocess
 import time
+from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -58,11 +60,17 @@ def _start(lab: Lab) -> None:
             check=True,
         )
     deadline = time.monotonic() + START_SECONDS
-    while not lab.agent_socket.exists():
+    while not _listens(lab.agent_socket):
         if time.monotonic() > deadline:
             message = f"ssh-agent did not start within {START_SECONDS:.0f} s; see {lab.state}/agent.log"
             raise LabError(message)
         time.sleep(0.02)
+
+
+def _listens(path: Path) -> bool:
+    """Whether somebody accepts connections there: the file exists a moment before."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def ensure_agent(lab: Lab) -> str:

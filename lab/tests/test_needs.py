@@ -1,11 +1,12 @@
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from lab import needs, packages, packet_filter
 from lab.packages import Package
-from lab.settings import LabError
+from lab.settings import PROJECT, LabError
 
 
 def test_without_root_nothing_else_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,3 +83,13 @@ def test_ubuntus_derivatives_count_as_debian(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_nearest_existing_folder_stands_for_one_that_is_not_there_yet(tmp_path: Path) -> None:
     assert needs._existing(tmp_path / "a" / "b") == tmp_path
+
+
+@pytest.mark.skipif(bool(needs.lacks()), reason="cgroups can be created only where the lab can be carried")
+def test_several_processes_may_ask_at_once() -> None:
+    asking = "from lab import needs; print([needs._cgroups() for _ in range(300)].count(None))"
+    runs = [
+        subprocess.Popen([sys.executable, "-c", asking], stdout=subprocess.PIPE, text=True, cwd=PROJECT)
+        for _ in range(4)
+    ]
+    assert [run.communicate()[0] for run in runs] == ["300\n"] * 4

@@ -50,6 +50,7 @@ def _interrupt_when(path: Path) -> None:
     """Send SIGINT to the CLI and then to this process, as a terminal does on Ctrl-C."""
     while not path.exists():
         time.sleep(0.02)
+    time.sleep(0.2)  # so that this process has seen the CLI start, and waits for it
     child = Path(f"/proc/self/task/{threading.main_thread().native_id}/children").read_text().split()
     for pid in map(int, child):
         if b"pulumi" in Path(f"/proc/{pid}/cmdline").read_bytes():
