@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -46,16 +47,27 @@ def fake(tmp_path: Path) -> Callable[[str], Engine]:
     return make
 
 
+def _waits(thread: threading.Thread) -> bool:
+    """Whether the thread waits for the CLI: an interrupt before that ends a run that has not begun."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None and frame.f_code.co_name != "_to_the_end":
+        frame = frame.f_back
+    return frame is not None
+
+
 def _interrupt_when(path: Path) -> None:
-    """Send SIGINT to the CLI and then to this process, as a terminal does on Ctrl-C."""
-    while not path.exists():
+    """Send SIGINT to this process and to the CLI, as a terminal does on Ctrl-C.
+
+    This process comes first: what the CLI prints while an interrupt is raised here may be lost.
+    """
+    main = threading.main_thread()
+    while not (path.exists() and _waits(main)):
         time.sleep(0.02)
-    time.sleep(0.2)  # so that this process has seen the CLI start, and waits for it
-    child = Path(f"/proc/self/task/{threading.main_thread().native_id}/children").read_text().split()
+    child = Path(f"/proc/self/task/{main.native_id}/children").read_text().split()
+    os.kill(os.getpid(), signal.SIGINT)
     for pid in map(int, child):
         if b"pulumi" in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(pid, signal.SIGINT)
-    os.kill(os.getpid(), signal.SIGINT)
 
 
 @pytest.mark.parametrize("captured", [True, False])
