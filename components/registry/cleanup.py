@@ -25,7 +25,7 @@ _WORKLOADS: Final = (
 )
 """What names images in use: also a workload without pods at the moment, such as a function that is scaled to zero."""
 _DEADLINE_SECONDS: Final = 3600
-_READY: Final = "test -e /work/serving && exec sh /scripts/serve.sh server_answers"
+_READY: Final = "test -e /scratch/serving && exec sh /scripts/serve.sh server_answers"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +125,7 @@ def cleanup_pod(settings: RegistrySettings) -> kubernetes.core.v1.PodSpecArgs:
     variables += [core.EnvVarArgs(name=key, value=value) for key, value in parameters(settings.cleanup).items()]
     mounts: Any = container.volume_mounts
     mounts += [
-        core.VolumeMountArgs(name="work", mount_path="/work"),
+        core.VolumeMountArgs(name="work", mount_path="/scratch"),
         core.VolumeMountArgs(name="credentials", mount_path="/credentials", read_only=True),
         # The one place where Alpine's ssl_client looks for authorities; the API server's is the only one needed.
         core.VolumeMountArgs(name="authority", mount_path="/etc/ssl/cert.pem", sub_path="ca.crt", read_only=True),

@@ -40,7 +40,7 @@ def rule_file(tmp_path: Path) -> Path:
     return path
 
 
-def fires(folder: Path, alert: str, *, at: int, series: list[tuple[str, str]], wanted: bool) -> None:
+def check_alert(folder: Path, alert: str, *, at: int, series: list[tuple[str, str]], wanted: bool) -> None:
     """Check whether an alert fires so many minutes after 1970 began."""
     rules_of = yaml.safe_load((folder / "rules.yml").read_text())["groups"][0]["rules"]
     rule = next(one for one in rules_of if one["alert"] == alert)
@@ -79,12 +79,12 @@ def test_prometheus_accepts_every_query_of_the_dashboard(tmp_path: Path) -> None
 @pytest.mark.parametrize(("at", "wanted"), [(24 * DAY, False), (26 * DAY, True)])
 def test_a_certificate_that_no_up_renews_is_announced(rule_file: Path, at: int, *, wanted: bool) -> None:
     """An `up` would renew it 30 days before its end; 15 days before it, nobody has run one."""
-    fires(rule_file.parent, "RegistryCertificateEnds", at=at, series=[], wanted=wanted)
+    check_alert(rule_file.parent, "RegistryCertificateEnds", at=at, series=[], wanted=wanted)
 
 
 @pytest.mark.parametrize(("at", "wanted"), [(109 * DAY, False), (111 * DAY, True)])
 def test_an_authority_is_announced_three_months_before_its_end(rule_file: Path, at: int, *, wanted: bool) -> None:
-    fires(rule_file.parent, "RegistryAuthorityEnds", at=at, series=[], wanted=wanted)
+    check_alert(rule_file.parent, "RegistryAuthorityEnds", at=at, series=[], wanted=wanted)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_an_authority_is_announced_three_months_before_its_end(rule_file: Path, 
 def test_a_registry_that_does_not_answer_is_announced(
     rule_file: Path, series: list[tuple[str, str]], *, wanted: bool
 ) -> None:
-    fires(rule_file.parent, "RegistryDown", at=60, series=series, wanted=wanted)
+    check_alert(rule_file.parent, "RegistryDown", at=60, series=series, wanted=wanted)
 
 
 @pytest.mark.parametrize(("free", "wanted"), [(2, False), (1, True)])
@@ -108,4 +108,4 @@ def test_a_claim_with_less_than_a_tenth_free_is_announced(rule_file: Path, free:
         (f"kubelet_volume_stats_available_bytes{{{CLAIM}}}", f"{free}x20"),
         (f"kubelet_volume_stats_capacity_bytes{{{CLAIM}}}", "15x20"),
     ]
-    fires(rule_file.parent, "RegistrySpaceLow", at=60, series=series, wanted=wanted)
+    check_alert(rule_file.parent, "RegistrySpaceLow", at=60, series=series, wanted=wanted)

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2034,SC2154
 # One clean-up: which tags and images stay, and the collection of all others, beside which no push is possible.
 
-work=${work:-/work}
+work=${work:-/scratch}
 configuration=${configuration:-/etc/distribution/config.yml}
 patience=${patience:-180}
 spread_seconds=${spread_seconds:-15}
