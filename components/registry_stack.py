@@ -68,18 +68,6 @@ class RegistryStack(pulumi.ComponentResource):
                 PodAccessArgs(settings=config, bundle_pem=certificates.bundle_pem, namespace=registry.namespace),
                 opts=pulumi.ResourceOptions(parent=self),
             )
-        if config.monitoring.exposes_metrics:
-            RegistryMonitoring(
-                f"{name}-monitoring",
-                RegistryMonitoringArgs(
-                    settings=config,
-                    renew_days=config.certificates.renew_days,
-                    server_not_after=certificates.server_not_after,
-                    issuer_not_after=certificates.issuer_not_after,
-                    namespace=registry.namespace,
-                ),
-                opts=pulumi.ResourceOptions(parent=self),
-            )
         if config.cleanup.schedule is not None:
             Cleanup(
                 f"{name}-cleanup",
@@ -119,5 +107,19 @@ class RegistryStack(pulumi.ComponentResource):
         for wave in planned:
             trusted = nodes.visit(wave, before)
             before = [*proof.visit(wave, trusted).values()] or before
-        self.outputs = outputs.gather(config, certificates, args.passwords, nodes.finish(), proof.finish())
+        proved = proof.finish()
+        if config.monitoring.exposes_metrics:
+            RegistryMonitoring(
+                f"{name}-monitoring",
+                RegistryMonitoringArgs(
+                    settings=config,
+                    renew_days=config.certificates.renew_days,
+                    server_not_after=certificates.server_not_after,
+                    issuer_not_after=certificates.issuer_not_after,
+                    oldest_proof=proved.oldest,
+                    namespace=registry.namespace,
+                ),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.outputs = outputs.gather(config, certificates, args.passwords, nodes.finish(), proved)
         self.register_outputs(self.outputs.exports())

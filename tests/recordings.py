@@ -66,7 +66,10 @@ class Provider(mocks.Mocks):
         if args.typ in ("kubernetes:apps/v1:Deployment", "kubernetes:core/v1:Service"):
             return {"metadata": {**args.inputs["metadata"], "uid": f"{args.name}-{self.life}"}}
         if args.typ == "command:remote:Command":
-            return {"stdout": '{"revision": "r1", "digest": "sha256:d1", "changed": true}', "stderr": ""}
+            return {
+                "stdout": '{"revision": "r1", "digest": "sha256:d1", "second": 1700000000, "changed": true}',
+                "stderr": "",
+            }
         return {}
 
     def call(self, args: mocks.MockCallArgs) -> Any:

@@ -1,10 +1,11 @@
 """The part of the configuration that describes how the registry is watched; all of it is off by default."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 from pydantic import Field
 
-from components.config.types import Boolean, Label, Model, NodeLabelName, NodeLabelValue
+from components.config.types import Boolean, Integer, Label, Model, NodeLabelName, NodeLabelValue
 
 
 class Monitoring(Model):
@@ -25,6 +26,11 @@ class Monitoring(Model):
         default=False,
         description="Whether a PrometheusRule has alerts; the cluster must have that CRD.",
         examples=[True],
+    )
+    proof_days: Annotated[Integer, Field(ge=1, le=3650)] = Field(
+        default=90,
+        description="With alerts: after how many days without a new proof of every node one of them says so.",
+        examples=[30],
     )
     dashboard: Boolean = Field(
         default=False,

@@ -50,6 +50,8 @@ class Proved:
     """The digest that each node pulled, by node name."""
     unlisted: pulumi.Output[list[str] | None]
     """Nodes of the cluster that the configuration does not list; None if no server reported the cluster's nodes."""
+    oldest: pulumi.Output[int | None]
+    """When the node whose proof is the oldest pulled, in seconds since 1970 by its own clock; None if none has."""
 
 
 class PullProof(pulumi.ComponentResource):
@@ -85,11 +87,11 @@ class PullProof(pulumi.ComponentResource):
             **{name: command.stdout.apply(reported_digest) for name, command in self._commands.items()}
         )
         listed = [node.name for node in self._args.config.nodes]
-        reports = pulumi.Output.all(*[command.stdout.apply(unlisted.reported) for command in self._commands.values()])
-        not_listed = reports.apply(lambda known: unlisted.missing(listed, known))
+        said = pulumi.Output.all(*[command.stdout for command in self._commands.values()])
+        not_listed = said.apply(lambda known: unlisted.missing(listed, map(unlisted.reported, known)))
         not_listed.apply(self._warn)
         self.register_outputs({"digests": digests, "unlisted": not_listed})
-        return Proved(digests, not_listed)
+        return Proved(digests, not_listed, said.apply(oldest_second))
 
     def _warn(self, missing: Sequence[str] | None) -> None:
         sentence = unlisted.warning(missing)
@@ -144,6 +146,12 @@ def proof_revision(config: StackConfig, registry_revision: str, bundle_pem: str,
 def reported_digest(stdout: str) -> str:
     """The digest in a node's own report."""
     return str(script.answer(stdout)["digest"])
+
+
+def oldest_second(reports: Iterable[str]) -> int | None:
+    """When the oldest of these proofs was made, in seconds since 1970; None if no report says when."""
+    seconds = [script.answer(stdout).get("second") for stdout in reports]
+    return min((int(second) for second in seconds if second is not None), default=None)
 
 
 def _lines(blobs: Iterable[probe_image.Blob]) -> str:

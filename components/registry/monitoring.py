@@ -29,12 +29,14 @@ _DASHBOARD_LABEL: Final = {"grafana_dashboard": "1"}
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryMonitoringArgs:
-    """What is watched, and the ends that alerts must know."""
+    """What is watched, and the moments that alerts must know."""
 
     settings: RegistrySettings
     renew_days: int
     server_not_after: pulumi.Input[str]
     issuer_not_after: pulumi.Input[str]
+    oldest_proof: pulumi.Input[int | None]
+    """When the node whose proof is the oldest pulled, in seconds since 1970; None if no node has."""
     namespace: Sequence[pulumi.Resource]
     """The registry's namespace; empty where another one is used as it is."""
 
@@ -57,9 +59,13 @@ class RegistryMonitoring(pulumi.ComponentResource):
                 f"{name}-service-monitor", "ServiceMonitor", "monitoring.serviceMonitor", service_monitor(), args
             )
         if monitoring.alerts:
-            spec = pulumi.Output.all(args.server_not_after, args.issuer_not_after).apply(
-                lambda ends: rules(
-                    settings, renew_days=args.renew_days, server_not_after=ends[0], issuer_not_after=ends[1]
+            spec = pulumi.Output.all(args.server_not_after, args.issuer_not_after, args.oldest_proof).apply(
+                lambda known: rules(
+                    settings,
+                    renew_days=args.renew_days,
+                    server_not_after=known[0],
+                    issuer_not_after=known[1],
+                    oldest_proof=known[2],
                 )
             )
             self._custom(f"{name}-alerts", "PrometheusRule", "monitoring.alerts", spec, args)

@@ -11,7 +11,7 @@ import yaml
 from components.config.parse import parse
 from components.registry.alerts import rules
 from components.registry.dashboard import dashboard, expressions
-from tests.config.stack_configs import SMALLEST
+from tests.config.stack_configs import SMALLEST, with_value
 
 PROMTOOL = shutil.which("promtool")
 pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="no promtool on PATH; Debian's package prometheus has it")
@@ -31,9 +31,13 @@ def promtool(*arguments: str, folder: Path) -> str:
 
 @pytest.fixture
 def rule_file(tmp_path: Path) -> Path:
-    """The rules of a registry whose certificate ends 40 days, and whose authority ends 200 days, after 1970 began."""
+    """The rules of a registry: 1970 began 5 days before its proof, 40 and 200 before its certificates end."""
     spec = rules(
-        parse(SMALLEST), renew_days=30, server_not_after="1970-02-10T00:00:00Z", issuer_not_after="1970-07-20T00:00:00Z"
+        parse(with_value("monitoring.serviceMonitor", value=True)),
+        renew_days=30,
+        server_not_after="1970-02-10T00:00:00Z",
+        issuer_not_after="1970-07-20T00:00:00Z",
+        oldest_proof=5 * DAY * 60,
     )
     path = tmp_path / "rules.yml"
     path.write_text(yaml.safe_dump(spec))
@@ -64,7 +68,7 @@ def check_alert(folder: Path, alert: str, *, at: int, series: list[tuple[str, st
 
 
 def test_prometheus_accepts_the_rules(rule_file: Path) -> None:
-    assert "4 rules found" in promtool("check", "rules", rule_file.name, folder=rule_file.parent)
+    assert "5 rules found" in promtool("check", "rules", rule_file.name, folder=rule_file.parent)
 
 
 def test_prometheus_accepts_every_query_of_the_dashboard(tmp_path: Path) -> None:
@@ -85,6 +89,11 @@ def test_a_certificate_that_no_up_renews_is_announced(rule_file: Path, at: int, 
 @pytest.mark.parametrize(("at", "wanted"), [(109 * DAY, False), (111 * DAY, True)])
 def test_an_authority_is_announced_three_months_before_its_end(rule_file: Path, at: int, *, wanted: bool) -> None:
     check_alert(rule_file.parent, "RegistryAuthorityEnds", at=at, series=[], wanted=wanted)
+
+
+@pytest.mark.parametrize(("at", "wanted"), [(94 * DAY, False), (96 * DAY, True)])
+def test_a_proof_that_no_up_repeats_is_announced(rule_file: Path, at: int, *, wanted: bool) -> None:
+    check_alert(rule_file.parent, "RegistryProofOld", at=at, series=[], wanted=wanted)
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,20 @@ def test_the_alerts_know_when_certificates_end(recording: Recording) -> None:
     assert found["RegistryAuthorityEnds"] == "vector(2082758400) - time() < 7776000"
 
 
+def test_an_alert_knows_when_the_oldest_proof_was_made(recording: Recording) -> None:
+    [group] = inputs(recording.by_name["registry-monitoring-alerts"])["spec"]["groups"]
+    found = {rule["alert"]: rule["expr"] for rule in group["rules"]}
+    assert found["RegistryProofOld"] == "time() - vector(1700000000) > 7776000"
+
+
+def test_only_a_service_monitor_gives_the_series_by_which_a_registry_is_down(
+    build: Build, config: dict[str, Any]
+) -> None:
+    found = build({**config, "monitoring": {"alerts": True}})
+    [group] = inputs(found.by_name["registry-monitoring-alerts"])["spec"]["groups"]
+    assert "RegistryDown" not in {rule["alert"] for rule in group["rules"]}
+
+
 def test_no_proof_waits_for_what_is_watched(recording: Recording) -> None:
     for name in ("control01-trust", "control01-proof"):
         awaited = {recording.name_of(urn) for urn in recording.by_name[name].dependencies}
@@ -157,6 +171,7 @@ def test_the_pod_has_the_configured_priority(recording: Recording) -> None:
     ("key", "value", "words"),
     [
         ("monitoring.alerts", "yes", "true or false"),
+        ("monitoring.proofDays", 0, "1"),
         ("monitoring.namespaces", ["Monitoring"], "lower-case"),
         ("monitoring.labels", {"release": "no spaces"}, "label"),
         ("networkPolicy", "yes", "true or false"),
@@ -173,9 +188,13 @@ def test_nothing_is_watched_by_default() -> None:
 
 
 def test_every_query_uses_metrics_that_exist() -> None:
-    settings = parse(SMALLEST)
+    settings = parse(with_value("monitoring.serviceMonitor", value=True))
     found = rules(
-        settings, renew_days=30, server_not_after="2027-01-01T00:00:00Z", issuer_not_after="2036-01-01T00:00:00Z"
+        settings,
+        renew_days=30,
+        server_not_after="2027-01-01T00:00:00Z",
+        issuer_not_after="2036-01-01T00:00:00Z",
+        oldest_proof=1,
     )
     queries = [rule["expr"] for rule in found["groups"][0]["rules"]] + [*expressions(dashboard(settings))]
     plain = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", " ".join(queries))

@@ -216,7 +216,7 @@ list_cluster() {
 }
 
 report() {
-	printf '{"digest":"%s","pushed":%s%s}\n' "$digest" "$pushed" "$cluster" >&4
+	printf '{"digest":"%s","pushed":%s,"second":%s%s}\n' "$digest" "$pushed" "$(date +%s)" "$cluster" >&4
 }
 
 start_session 'the pull proof could not run'

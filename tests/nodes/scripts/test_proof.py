@@ -2,7 +2,9 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -16,22 +18,28 @@ def test_the_first_node_pushes_and_pulls(bench: Bench) -> None:
     bench.serve()
     outcome = bench.run()
     assert outcome.stderr == ""
-    assert outcome.answer == {"digest": bench.probe.digest, "pushed": True}
+    assert outcome.answer == {"digest": bench.probe.digest, "pushed": True, "second": ANY}
     assert bench.probe.digest in bench.store.manifests
 
 
 def test_the_distribution_projects_registry_accepts_and_serves_the_image(bench: Bench) -> None:
     bench.serve_by(toolchain.ensure(["registry"])["registry"])
-    assert bench.run().answer == {"digest": bench.probe.digest, "pushed": True}
-    assert bench.run().answer == {"digest": bench.probe.digest, "pushed": False}
+    assert bench.run().answer == {"digest": bench.probe.digest, "pushed": True, "second": ANY}
+    assert bench.run().answer == {"digest": bench.probe.digest, "pushed": False, "second": ANY}
 
 
 def test_the_next_node_pushes_nothing(bench: Bench) -> None:
     bench.serve()
     bench.run()
     bench.store.requests.clear()
-    assert bench.run().answer == {"digest": bench.probe.digest, "pushed": False}
+    assert bench.run().answer == {"digest": bench.probe.digest, "pushed": False, "second": ANY}
     assert not [request for request in bench.store.requests if request.startswith(("P", "DELETE"))]
+
+
+def test_a_proof_says_when_it_was_made(bench: Bench) -> None:
+    bench.serve()
+    before = int(time.time())
+    assert before <= bench.run().answer["second"] <= time.time()
 
 
 def test_the_image_is_pulled_by_name_and_removed_again(curl_bench: Bench) -> None:
@@ -84,7 +92,7 @@ def test_a_node_without_a_client_waits_for_another_to_push(bare: Bench, curl_nod
         waiting.wait(1)
     assert curl_node.run().answer["pushed"] is True
     stdout, _ = waiting.communicate(timeout=30)
-    assert json.loads(stdout) == {"digest": bare.probe.digest, "pushed": False}
+    assert json.loads(stdout) == {"digest": bare.probe.digest, "pushed": False, "second": ANY}
 
 
 @pytest.fixture
