@@ -79,7 +79,8 @@ class Cleanup(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def schedule(settings: RegistrySettings) -> kubernetes.batch.v1.CronJobSpecArgs:
+# The annotation is a string, or every stack would load the types of a kind that few have.
+def schedule(settings: RegistrySettings) -> "kubernetes.batch.v1.CronJobSpecArgs":
     """When the clean-up runs. It is never tried again by itself: a person should read why it failed."""
     batch = kubernetes.batch.v1
     return batch.CronJobSpecArgs(

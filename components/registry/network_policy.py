@@ -13,7 +13,8 @@ from components.registry.pod import CONTAINER_PORT, LABELS
 _NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 
 
-def network_policy(monitoring: Monitoring, auth: AuthSettings) -> kubernetes.networking.v1.NetworkPolicySpecArgs:
+# The annotations are strings, or every stack would load the types of a kind that few have.
+def network_policy(monitoring: Monitoring, auth: AuthSettings) -> "kubernetes.networking.v1.NetworkPolicySpecArgs":
     """Everybody reaches the registry; its metrics, beside which the debug server has profiles, only the pods named.
 
     What the pod itself connects to is not restricted: it opens no connections, unless the user configures it to.
@@ -28,11 +29,11 @@ def network_policy(monitoring: Monitoring, auth: AuthSettings) -> kubernetes.net
     )
 
 
-def _port(number: int) -> kubernetes.networking.v1.NetworkPolicyPortArgs:
+def _port(number: int) -> "kubernetes.networking.v1.NetworkPolicyPortArgs":
     return kubernetes.networking.v1.NetworkPolicyPortArgs(protocol="TCP", port=number)
 
 
-def _pods_of(monitoring: Monitoring) -> kubernetes.networking.v1.NetworkPolicyPeerArgs:
+def _pods_of(monitoring: Monitoring) -> "kubernetes.networking.v1.NetworkPolicyPeerArgs":
     named = [
         kubernetes.meta.v1.LabelSelectorRequirementArgs(
             key=_NAMESPACE_NAME, operator="In", values=list(monitoring.namespaces)
