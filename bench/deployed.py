@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from lab.deployment import STACK, Registry, outputs
+from lab.deployment import STACK, Registry
 from lab.engine import Engine
 from lab.progress import step
 from lab.settings import Lab, LabError
@@ -39,7 +39,7 @@ class DeployedRegistry:
             message = f"lab {lab.name} has no cluster: start it with {lab.make('up')}"
             raise LabError(message)
         engine = Engine.of(lab)
-        found = outputs(lab, engine)
+        found = engine.outputs(STACK)
         if "registryHost" not in found:
             message = f"lab {lab.name}: its stack has no outputs, so no registry is deployed: run {lab.make('up')}"
             raise LabError(message)

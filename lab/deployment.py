@@ -91,7 +91,7 @@ def deploy(lab: Lab) -> None:
                     f"{lab.make('up')} continues from there"
                 )
                 raise LabError(message)
-        print(summary(lab, outputs(lab, engine)))
+        print(summary(lab, engine.outputs(STACK)))
 
 
 def _clear_away(lab: Lab, engine: Engine) -> None:
@@ -137,16 +137,6 @@ def preview() -> None:
     if done.returncode:
         message = f"pulumi preview failed (exit status {done.returncode}): see its output above"
         raise LabError(message)
-
-
-def outputs(lab: Lab, engine: Engine) -> dict[str, Any]:
-    """The stack's outputs."""
-    done = engine.run(["stack", "output", "--json", "--stack", STACK], netns=lab.lan_namespace_path, capture=True)
-    if done.returncode:
-        message = f"pulumi stack output failed: {done.stderr.strip()}"
-        raise LabError(message)
-    exported: dict[str, Any] = json.loads(done.stdout)
-    return exported
 
 
 def summary(lab: Lab, exported: Mapping[str, Any]) -> str:

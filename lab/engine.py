@@ -1,5 +1,6 @@
 """The Pulumi engine with its own home, backend and plugins, so that the user's are never touched."""
 
+import json
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import yaml
 
@@ -131,13 +132,26 @@ class Engine:
         Raises:
             LabError: the CLI failed; the message holds its output.
         """
-        project = _project(cwd)
-        if (self.backend / ".pulumi" / "stacks" / project / f"{name}.json").exists():
+        if self._stack_file(name, cwd).exists():
             return
         done = self.run(["stack", "init", name, "--secrets-provider", "passphrase", "--no-select"], cwd, capture=True)
         if done.returncode:
-            message = f"stack {name} of {project} could not be created: {done.stderr.strip()}"
+            message = f"stack {name} of {_project(cwd)} could not be created: {done.stderr.strip()}"
             raise LabError(message)
+
+    def resources(self, name: str, cwd: Path = PROJECT) -> list[dict[str, Any]]:
+        """The resources of a stack, as `pulumi stack export` shows them; empty before its first `up`.
+
+        The backend's own file says the same, in no time: the CLI takes a third of a second to start.
+        """
+        checkpoint = json.loads(self._stack_file(name, cwd).read_text())["checkpoint"]
+        found: list[dict[str, Any]] = (checkpoint.get("latest") or {}).get("resources") or []
+        return found
+
+    def outputs(self, name: str, cwd: Path = PROJECT) -> dict[str, Any]:
+        """The outputs of a stack, where secret ones remain encrypted; empty after a failed first `up`."""
+        stacks = (one for one in self.resources(name, cwd) if one["type"] == "pulumi:pulumi:Stack")
+        return next((one.get("outputs") or {} for one in stacks), {})
 
     def unlock(self, name: str, cwd: Path = PROJECT) -> None:
         """Remove the lock that a killed run left on the stack `name`; the caller knows that no run is in progress.
@@ -189,6 +203,9 @@ class Engine:
         ) as process:
             out, err = _wait(process, on_line, timeout)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def _stack_file(self, name: str, cwd: Path) -> Path:
+        return self.backend / ".pulumi" / "stacks" / _project(cwd) / f"{name}.json"
 
     def _path(self) -> str:
         folders = [self.venv / "bin", *self.tools]

@@ -1,9 +1,9 @@
 """A stack of the certificates alone, by the real engine, with a clock that a test can move."""
 
-import json
 import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -50,6 +50,14 @@ def certificates(pem: str) -> list[x509.Certificate]:
     return [x509.load_pem_x509_certificate(text.encode()) for text in CERTIFICATE.findall(pem)]
 
 
+def in_folder(engine: Engine, folder: Path) -> Engine:
+    """The same engine with a backend of its own."""
+    own = replace(engine, state=folder / "state")
+    own.state.mkdir(parents=True)
+    own.home.symlink_to(engine.home)
+    return own
+
+
 @dataclass(frozen=True)
 class CertificateStack:
     """One stack in a project directory of its own."""
@@ -65,6 +73,13 @@ class CertificateStack:
     def create(self) -> None:
         shutil.copytree(PROGRAM, self.project, ignore=shutil.ignore_patterns("__pycache__"))
         self.engine.ensure_stack(self.name, self.project)
+
+    def copied(self, folder: Path, engine: Engine) -> "CertificateStack":
+        """The same stack with a backend and a project directory of its own, run with this engine's plugins."""
+        own = in_folder(engine, folder)
+        shutil.copytree(self.engine.backend, own.backend)
+        shutil.copytree(self.project, folder / "project")
+        return CertificateStack(own, self.name, folder / "project")
 
     def run(
         self, *args: str, plan: dict[str, Any] | None = None, days: float = 0, **keys: str
@@ -114,20 +129,21 @@ class CertificateStack:
         return said(done)
 
     def issued(self) -> Issued:
-        done = self.pulumi("stack", "output", "--json", "--show-secrets")
-        assert done.returncode == 0, done.stderr
-        return Issued(json.loads(done.stdout))
-
-    def _resources(self) -> list[dict[str, Any]]:
-        resources: list[dict[str, Any]] = json.loads(self.pulumi("stack", "export").stdout)["deployment"]["resources"]
-        return resources
+        return Issued(self.engine.outputs(self.name, self.project))
 
     def urns(self) -> list[str]:
-        return [entry["urn"] for entry in self._resources()]
+        return [entry["urn"] for entry in self.engine.resources(self.name, self.project)]
 
     def protected(self) -> set[str]:
         """Names of the resources that the state protects."""
-        return {entry["urn"].rpartition("::")[2] for entry in self._resources() if entry.get("protect")}
+        resources = self.engine.resources(self.name, self.project)
+        return {entry["urn"].rpartition("::")[2] for entry in resources if entry.get("protect")}
+
+
+Prepared = Callable[[dict[str, Any] | None], CertificateStack]
+"""A stack after an `up` with such `certificates`; None stands for a stack before its first `up`."""
+Deployed = Callable[[dict[str, Any]], CertificateStack]
+"""The same, as a copy of the test's own."""
 
 
 def said(done: CompletedProcess[str]) -> str:

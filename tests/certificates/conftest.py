@@ -1,11 +1,17 @@
+import fcntl
+import hashlib
+import json
+import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lab.engine import Engine
 from lab.tests.stand_ins import engine_with_plugins_at_hand, engine_with_stand_ins
 
-from .certificate_stack import CertificateStack, Issued
+from .certificate_stack import CertificateStack, Deployed, Issued, Prepared, in_folder
 
 HERE = Path(__file__).parent
 
@@ -29,17 +35,41 @@ def engine_with_clock(tmp_path_factory: pytest.TempPathFactory) -> Engine:
 
 
 @pytest.fixture(scope="session")
-def default(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Issued:
+def prepared(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """Stacks with which several tests begin, each deployed once for all workers; nobody changes them."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared-certificates"
+    shared.mkdir(exist_ok=True)
+
+    def stack(plan: dict[str, Any] | None) -> CertificateStack:
+        folder = shared / hashlib.sha256(json.dumps(plan).encode()).hexdigest()[:16]
+        with folder.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                scratch = tmp_path_factory.mktemp("prepared")
+                new = CertificateStack(in_folder(engine, scratch), "certificates", scratch / "project")
+                new.create()
+                if plan is not None:
+                    new.up(plan)
+                new.copied(folder, engine)
+        return CertificateStack(replace(engine, state=folder / "state"), "certificates", folder / "project")
+
+    return stack
+
+
+@pytest.fixture(scope="session")
+def default(prepared: Prepared) -> Issued:
     """The certificates of a configuration without the key `certificates`."""
-    created = CertificateStack(engine, "default", tmp_path_factory.mktemp("default") / "project")
-    created.create()
-    created.up()
-    return created.issued()
+    return prepared({}).issued()
 
 
 @pytest.fixture
-def stack(engine: Engine, tmp_path: Path) -> CertificateStack:
+def stack(prepared: Prepared, engine: Engine, tmp_path: Path) -> CertificateStack:
     """A stack of the test's own, before its first `up`."""
-    created = CertificateStack(engine, f"s{abs(hash(str(tmp_path)))}", tmp_path / "project")
-    created.create()
-    return created
+    return prepared(None).copied(tmp_path / "stack", engine)
+
+
+@pytest.fixture
+def deployed(prepared: Prepared, engine: Engine, tmp_path: Path) -> Deployed:
+    """A stack of the test's own after an `up` with such `certificates`."""
+    return lambda plan: prepared(plan).copied(tmp_path / "stack", engine)

@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives import hashes
 from tests.authority import Authority
 
 from .authorities import BELOW, NOW, ROOT, authority
-from .certificate_stack import CertificateStack, said
+from .certificate_stack import CertificateStack, Deployed, said
 
+ONE = {"authorities": ["one"]}
 HOUSE = {"authorities": ["house"], "external": "house"}
 
 
@@ -33,8 +34,8 @@ def test_the_chain_is_served_in_order_and_its_root_trusted(stack: CertificateSta
     issued.server.verify_directly_issued_by(BELOW.certificate)
 
 
-def test_an_external_authority_takes_over_in_the_same_three_steps(stack: CertificateStack) -> None:
-    stack.up()
+def test_an_external_authority_takes_over_in_the_same_three_steps(deployed: Deployed) -> None:
+    stack = deployed(ONE)
     stack.set_secret("caPrivateKey", ROOT.key_pem)
     both = {"authorities": ["one", "house"], "external": "house"}
     stack.up({**both, "issuer": "one"}, caCertificate=ROOT.pem)

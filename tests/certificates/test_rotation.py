@@ -1,6 +1,6 @@
 import pytest
 
-from .certificate_stack import CertificateStack, said
+from .certificate_stack import CertificateStack, Deployed, said
 
 REFUSED = "every node must trust an authority before it signs"
 ONE = {"authorities": ["one"]}
@@ -14,9 +14,9 @@ def names(generation: str) -> set[str]:
     return {key.format(generation) for key in KEYS}
 
 
-def test_three_steps_replace_an_authority(stack: CertificateStack) -> None:
+def test_three_steps_replace_an_authority(deployed: Deployed) -> None:
     """Every node trusts an authority before it signs."""
-    stack.up(ONE)
+    stack = deployed(ONE)
     first = stack.issued()
     stack.up(BOTH)
     added = stack.issued()
@@ -34,9 +34,9 @@ def test_three_steps_replace_an_authority(stack: CertificateStack) -> None:
 
 
 @pytest.mark.parametrize("plan", [SWITCHED, TWO], ids=["added and switched to at once", "replaced at once"])
-def test_an_issuer_that_no_node_trusts_yet_is_refused(stack: CertificateStack, plan: dict[str, object]) -> None:
+def test_an_issuer_that_no_node_trusts_yet_is_refused(deployed: Deployed, plan: dict[str, object]) -> None:
     """Nothing changes before the refusal."""
-    stack.up({**ONE, "protect": False})
+    stack = deployed({**ONE, "protect": False})
     before = stack.issued()
     for command in (["preview"], ["up", "--yes", "--skip-preview"]):
         done = stack.run(*command, plan={**plan, "protect": False})
@@ -46,15 +46,15 @@ def test_an_issuer_that_no_node_trusts_yet_is_refused(stack: CertificateStack, p
     assert stack.issued() == before
 
 
-def test_another_curve_in_the_same_step_does_not_hide_the_new_issuer(stack: CertificateStack) -> None:
-    stack.up(ONE)
+def test_another_curve_in_the_same_step_does_not_hide_the_new_issuer(deployed: Deployed) -> None:
+    stack = deployed(ONE)
     done = stack.run("preview", plan={**SWITCHED, "curve": "P384"})
     assert done.returncode != 0
     assert REFUSED in said(done)
 
 
-def test_accept_gap_allows_to_replace_the_issuer_at_once(stack: CertificateStack) -> None:
-    stack.up({**ONE, "protect": False})
+def test_accept_gap_allows_to_replace_the_issuer_at_once(deployed: Deployed) -> None:
+    stack = deployed({**ONE, "protect": False})
     before = stack.issued()
     stack.up({**TWO, "acceptGap": True})
     after = stack.issued()
@@ -62,9 +62,9 @@ def test_accept_gap_allows_to_replace_the_issuer_at_once(stack: CertificateStack
     after.server.verify_directly_issued_by(after.issuer)
 
 
-def test_an_interrupted_first_up_can_be_continued(stack: CertificateStack) -> None:
+def test_an_interrupted_first_up_can_be_continued(deployed: Deployed) -> None:
     """It was interrupted when the authority alone existed."""
-    stack.up()
+    stack = deployed(ONE)
     for name in ("server", "server-request", "server-key"):
         urns = [urn for urn in stack.urns() if urn.endswith(f"::registry-certificates-{name}")]
         assert stack.pulumi("state", "delete", "--yes", *urns).returncode == 0
@@ -78,9 +78,9 @@ def test_a_first_up_of_the_authority_alone_is_not_refused(stack: CertificateStac
     assert REFUSED not in stack.up()
 
 
-def test_an_authority_keeps_the_inputs_that_it_was_created_with(stack: CertificateStack) -> None:
+def test_an_authority_keeps_the_inputs_that_it_was_created_with(deployed: Deployed) -> None:
     """Another plan or host name does not change it."""
-    stack.up(ONE)
+    stack = deployed(ONE)
     before = stack.issued().bundle
     stack.up({**ONE, "curve": "P384", "authorityYears": 5}, hostname="images.cube.local")
     after = stack.issued()
@@ -88,8 +88,8 @@ def test_an_authority_keeps_the_inputs_that_it_was_created_with(stack: Certifica
     assert after.server.not_valid_after_utc > before[0].not_valid_before_utc
 
 
-def test_the_issuer_is_protected_and_the_others_are_not(stack: CertificateStack) -> None:
-    stack.up(ONE)
+def test_the_issuer_is_protected_and_the_others_are_not(deployed: Deployed) -> None:
+    stack = deployed(ONE)
     assert stack.protected() == names("one")
     stack.up(BOTH)
     assert stack.protected() == names("one")
@@ -99,21 +99,21 @@ def test_the_issuer_is_protected_and_the_others_are_not(stack: CertificateStack)
     assert stack.protected() == names("two")
 
 
-def test_the_stack_may_say_that_nothing_is_protected(stack: CertificateStack) -> None:
-    stack.up({**ONE, "protect": False})
+def test_the_stack_may_say_that_nothing_is_protected(deployed: Deployed) -> None:
+    stack = deployed({**ONE, "protect": False})
     assert stack.protected() == set()
 
 
-def test_dropping_the_issuer_without_the_second_step_is_refused(stack: CertificateStack) -> None:
-    stack.up(ONE)
+def test_dropping_the_issuer_without_the_second_step_is_refused(deployed: Deployed) -> None:
+    stack = deployed(ONE)
     stack.up(BOTH)
     done = stack.run("preview", plan=TWO)
     assert done.returncode != 0
     assert "protected" in said(done)
 
 
-def test_destroy_keeps_the_issuer_until_protection_is_switched_off(stack: CertificateStack) -> None:
-    stack.up(ONE)
+def test_destroy_keeps_the_issuer_until_protection_is_switched_off(deployed: Deployed) -> None:
+    stack = deployed(ONE)
     done = stack.pulumi("destroy", "--yes", "--skip-preview")
     assert done.returncode != 0
     assert "protected" in said(done)
@@ -122,8 +122,8 @@ def test_destroy_keeps_the_issuer_until_protection_is_switched_off(stack: Certif
     assert done.returncode == 0, said(done)
 
 
-def test_an_issuer_kept_by_destroy_signs_in_the_next_up(stack: CertificateStack) -> None:
-    stack.up(ONE)
+def test_an_issuer_kept_by_destroy_signs_in_the_next_up(deployed: Deployed) -> None:
+    stack = deployed(ONE)
     before = stack.issued().bundle
     done = stack.pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected")
     assert done.returncode == 0, said(done)
@@ -131,8 +131,8 @@ def test_an_issuer_kept_by_destroy_signs_in_the_next_up(stack: CertificateStack)
     assert stack.issued().bundle == before
 
 
-def test_a_servers_key_is_replaced_without_a_change_of_trust(stack: CertificateStack) -> None:
-    stack.up(ONE)
+def test_a_servers_key_is_replaced_without_a_change_of_trust(deployed: Deployed) -> None:
+    stack = deployed(ONE)
     before = stack.issued()
     [urn] = [urn for urn in stack.urns() if urn.endswith("::registry-certificates-server-key")]
     done = stack.pulumi("up", "--yes", "--skip-preview", "--replace", urn)

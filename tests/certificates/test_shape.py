@@ -9,9 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from components.certificates.certificates import server_subject
-from lab.engine import Engine
 
-from .certificate_stack import ADDRESS, CertificateStack, Issued
+from .certificate_stack import ADDRESS, CertificateStack, Deployed, Issued, Prepared
 from .files import tool, written
 
 NAMES = [
@@ -45,11 +44,8 @@ def issued(request: pytest.FixtureRequest, default: Issued, p384: Issued) -> Iss
 
 
 @pytest.fixture(scope="module")
-def p384(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Issued:
-    created = CertificateStack(engine, "p384", tmp_path_factory.mktemp("p384") / "project")
-    created.create()
-    created.up({"curve": "P384"})
-    return created.issued()
+def p384(prepared: Prepared) -> Issued:
+    return prepared({"curve": "P384"}).issued()
 
 
 def usages(certificate: x509.Certificate) -> set[str]:
@@ -109,8 +105,8 @@ def test_the_server_certificate_contains_every_name_and_the_address(issued: Issu
     assert names.get_values_for_type(x509.IPAddress) == [ipaddress.ip_address(ADDRESS)]
 
 
-def test_further_names_come_after_the_registrys_own_and_no_authority_changes(stack: CertificateStack) -> None:
-    stack.up()
+def test_further_names_come_after_the_registrys_own_and_no_authority_changes(deployed: Deployed) -> None:
+    stack = deployed({})
     before = stack.issued()
     stack.up({"names": ["*.cube.local", "10.77.0.203", "fd00::203"]})
     after = stack.issued()

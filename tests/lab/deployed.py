@@ -10,7 +10,7 @@ from typing import Any
 
 from lab import host_keys, images, lifecycle
 from lab.base_tree import ensure_base_tree
-from lab.deployment import Registry
+from lab.deployment import STACK, Registry
 from lab.machines import Machine
 from lab.settings import MachineName
 from lab.tests.waiting import wait_until
@@ -83,7 +83,7 @@ class Deployed:
 
     def proved_digests(self) -> dict[str, str]:
         """The report of each proof in the state; the stack's outputs are missing after a failed run."""
-        resources = json.loads(self.program.run("stack", "export").text)["deployment"]["resources"]
+        resources = self.program.engine.resources(STACK)
         proofs = {
             r["urn"].rpartition("::")[2]: r["outputs"] for r in resources if r["urn"].endswith("-proof") and r.get("id")
         }

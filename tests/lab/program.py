@@ -109,8 +109,7 @@ class Program:
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs."""
-        exported: dict[str, Any] = json.loads(self.run("stack", "output", "--json").text)
-        return exported
+        return self.engine.outputs(STACK)
 
     def registry(self) -> Registry:
         """The registry as the outputs describe it."""

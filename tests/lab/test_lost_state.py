@@ -1,6 +1,5 @@
 """The stack's state is lost, and with it the authority's key, while registry, images and nodes still exist."""
 
-import json
 import shutil
 from collections.abc import Iterator
 
@@ -18,7 +17,7 @@ CLAIM = "docker-registry/longhorn-docker-registry-pvc"
 
 def urn(program: Program, name: str) -> str:
     """The URN of a resource, as `pulumi stack --show-urns` prints it."""
-    exported = json.loads(program.run("stack", "export").text)["deployment"]["resources"]
+    exported = program.engine.resources(STACK)
     [found] = [entry["urn"] for entry in exported if entry["urn"].endswith(f"::{name}")]
     return str(found)
 

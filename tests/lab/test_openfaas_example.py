@@ -51,8 +51,7 @@ class Consumer:
         return self.run("up", "--yes", "--skip-preview")
 
     def outputs(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.run("stack", "output", "--json").text)
-        return found
+        return self.deployed.program.engine.outputs(STACK, self.project)
 
     def kubectl(self, *args: str) -> str:
         return self.deployed.program.kubectl("-n", NAMESPACE, *args)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from components.nodes.script import TRUST_WITH_RESTART, command, render
+from lab.deployment import STACK
 from lab.machines import Machine
 from lab.settings import MachineName
 from lab.tests.running.ssh_client import ssh_command
@@ -108,7 +109,7 @@ class Visit:
 def visit(deployed: Deployed, tmp_path: Path) -> Iterator[Visit]:
     program = deployed.program
     machine = program.machines[NODE]
-    resources = json.loads(program.run("stack", "export").text)["deployment"]["resources"]
+    resources = program.engine.resources(STACK)
     (text,) = [r["inputs"]["stdin"] for r in resources if r["urn"].endswith(f"::{NODE}-trust")]
     program.up(config=program.configuration(only("control01", "cube02")))
     forget_config_path(machine)

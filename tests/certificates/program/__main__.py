@@ -20,6 +20,7 @@ certificates = Certificates(
 pulumi.export("bundle", certificates.bundle_pem)
 pulumi.export("issuer", certificates.issuer_pem)
 pulumi.export("server", certificates.server_certificate_pem)
-pulumi.export("serverKey", certificates.server_key_pem)
+# A throwaway key. In the clear, a test reads it from the state like any other output.
+pulumi.export("serverKey", pulumi.Output.unsecret(certificates.server_key_pem))
 pulumi.export("caNotAfter", certificates.issuer_not_after)
 pulumi.export("serverNotAfter", certificates.server_not_after)
