@@ -29,7 +29,9 @@ class Go:
         """The environment of every call: it keeps the user's proxies and caches and drops what changes the result."""
         # Without cgo no C compiler is needed, and the programs run in any machine's file system.
         fixed = {"CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off", "GOTOOLCHAIN": "local"}
-        return {**_with_home(), **fixed}
+        # A compiler that lives for a second gains little from collecting its garbage, and pays a fifth of its time.
+        collecting = {"GOGC": "off", "GOMEMLIMIT": "768MiB"}
+        return {**_with_home(), **fixed, **collecting}
 
     def run(self, arguments: Sequence[str], folder: Path) -> str:
         """Run `go ARGUMENTS` in a module's folder and return its standard output.
