@@ -142,7 +142,7 @@ class Cleaning:
     def finish(self, name: str) -> str:
         """Wait for the end of a clean-up and return its log."""
         states = "jsonpath={.status.succeeded} {.status.failed}"
-        wait_until(lambda: self.kubectl("get", "job", name, "-o", states).strip(), JOB_SECONDS, f"job {name}")
+        wait_until(lambda: self.kubectl("get", "job", name, "-o", states).strip(), JOB_SECONDS, f"job {name}", pause=1)
         log = self.log(name)
         self.kubectl("delete", "job", name)
         return log
@@ -177,7 +177,7 @@ class Pushing:
 
     def _push(self) -> None:
         number = 0
-        while not self._stop.wait(0.2):
+        while not self._stop.wait(0.5):
             number += 1
             blobs, manifest = image(f"push {number}")
             complaint = self.cleaning.raw_push("pushed", blobs, [(f"v{number}", manifest)])

@@ -105,7 +105,7 @@ class Deployed:
 
     def wait_for_nodes(self) -> None:
         """Wait until the API answers, every node is Ready, every containerd answers, and the registry is ready."""
-        wait_until(self._ready, NODES_SECONDS, "every node ready and the registry available")
+        wait_until(self._ready, NODES_SECONDS, "every node ready and the registry available", pause=0.5)
 
     def _ready(self) -> bool:
         control = self.program.machines["control01"]
@@ -195,7 +195,7 @@ class Deployed:
         def finished() -> bool:
             return kubectl("get", "pod", name, "-o", "jsonpath={.status.phase}") in ("Succeeded", "Failed")
 
-        wait_until(finished, POD_SECONDS, f"pod {name}")
+        wait_until(finished, POD_SECONDS, f"pod {name}", pause=0.3)
         printed = kubectl("logs", name)
         kubectl("delete", "pod", name, "--wait=false")
         return printed

@@ -10,7 +10,7 @@ from typing import Self
 
 from lab.machines import Machine
 
-PAUSE_SECONDS = 0.3
+PAUSE_SECONDS = 0.5
 
 
 @dataclass

@@ -112,7 +112,9 @@ def pod(deployed: Deployed, everything: Path) -> Iterator[None]:
 def resolving(deployed: Deployed, pod: None) -> None:
     """The cluster's DNS has read its new configuration."""
     del pod
-    wait_until(lambda: "10.77.0.202" in look_up(deployed, "registry.cube.local"), RESOLVED_SECONDS, "the name in a pod")
+    wait_until(
+        lambda: "10.77.0.202" in look_up(deployed, "registry.cube.local"), RESOLVED_SECONDS, "the name in a pod", 0.5
+    )
 
 
 @pytest.mark.usefixtures("resolving")

@@ -133,7 +133,9 @@ def test_openfaas_is_installed_by_its_chart_with_these_values(consumer: Consumer
 def test_a_function_runs_on_every_node_and_answers(consumer: Consumer) -> None:
     image = push_function(consumer.deployed, SAID, "1.0.0")
     consumer.up(function="hello:1.0.0", replicas=len(consumer.deployed.program.machines))
-    wait_until(lambda: nodes(consumer) == set(consumer.deployed.program.machines), PODS_SECONDS, "a pod on each node")
+    wait_until(
+        lambda: nodes(consumer) == set(consumer.deployed.program.machines), PODS_SECONDS, "a pod on each node", 0.5
+    )
     assert {pod["spec"]["containers"][0]["image"] for pod in consumer.pods()} == {image}
     assert invoked(consumer) == SAID
     assert "unchanged" in consumer.up(function="hello:1.0.0", replicas=3).text
@@ -144,7 +146,7 @@ def test_a_function_answers_through_a_rotation_and_new_pods_pull(consumer: Consu
     program = consumer.deployed.program
     push_function(consumer.deployed, SAID, "1.0.0")
     consumer.up(function="hello:1.0.0", replicas=3)
-    wait_until(lambda: nodes(consumer) == set(program.machines), PODS_SECONDS, "a pod on each node")
+    wait_until(lambda: nodes(consumer) == set(program.machines), PODS_SECONDS, "a pod on each node", 0.5)
     steps = [(["one", "two"], "one"), (["one", "two"], "two"), (["two"], "two")]
     try:
         with Invoking(consumer) as invoking:
@@ -153,7 +155,7 @@ def test_a_function_answers_through_a_rotation_and_new_pods_pull(consumer: Consu
                 # Another version has to be pulled by every node.
                 push_function(consumer.deployed, SAID, f"2.0.{number}")
                 consumer.up(function=f"hello:2.0.{number}", replicas=3)
-                wait_until(lambda: nodes(consumer) == set(program.machines), PODS_SECONDS, "a pod on each node")
+                wait_until(lambda: nodes(consumer) == set(program.machines), PODS_SECONDS, "a pod on each node", 0.5)
                 bundle = json.loads(consumer.kubectl("get", "configmap", "registry-authority", "-o", "json"))
                 assert bundle["data"]["ca.crt"] == program.outputs()["trustBundlePem"]
         assert invoking.failures == []
