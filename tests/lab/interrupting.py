@@ -50,6 +50,7 @@ def up_cut_off(program: Program, config: Path, at: str, by: signal.Signals) -> s
         rest, _ = process.communicate(timeout=SECONDS)
     text = "".join(lines) + rest
     program.printed.append(text)
+    program.is_committed = False
     assert at in text, f"the moment to cut it off never came:\n{text}"
     assert process.returncode != 0, f"it ended well before it was cut off:\n{text}"
     if by is signal.SIGKILL:

@@ -20,6 +20,8 @@ from .pace import Pace
 from .private_keys import needles_by_key
 
 PREFIX = "k3s-registry:"
+READING = {"preview", "config"}
+"""Commands after which the deployment is what it was."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Result:
     seconds: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class Program:
     """Runs `pulumi` for the lab's stack and keeps all its output."""
 
@@ -41,6 +43,8 @@ class Program:
     printed: list[str] = field(default_factory=list)
     private_keys: dict[int, set[bytes]] = field(default_factory=dict)
     """The strings that reveal each private key the stack ever had, by the key's secret number."""
+    is_committed: bool = False
+    """Whether the last run that may have changed anything has deployed the committed stack file."""
 
     def configuration(self, change: Callable[[dict[str, Any]], object] | None = None) -> Path:
         """Write a copy of the committed stack file, changed by `change`, which sees the keys without prefix."""
@@ -64,13 +68,22 @@ class Program:
         """Run the CLI on the lab's stack; fails the test if the exit status is not the expected one."""
         if args[0] == "destroy":
             self.note_private_keys()
+        if args[0] not in READING:
+            self.is_committed = False
         chosen = ["--config-file", str(config)] if config else []
         started = time.monotonic()
         done = self._engine_run(*args, *chosen, project=project, environment=environment)
         result = Result(done.returncode, done.stdout + done.stderr, time.monotonic() - started)
         self.printed.append(result.text)
         assert expect is None or result.status == expect, f"pulumi {' '.join(args)}:\n{result.text}"
+        if args[0] == "up" and result.status == 0 and project == PROJECT and config is None:
+            self.is_committed = True
         return result
+
+    def restore(self) -> None:
+        """Deploy the committed stack file, unless that is deployed."""
+        if not self.is_committed:
+            self.up()
 
     def _engine_run(
         self, *args: str, project: Path = PROJECT, environment: Mapping[str, str] | None = None

@@ -31,7 +31,7 @@ def with_cleanup(**changes: Any) -> Any:
 def cleaning(deployed: Deployed) -> Iterator[Cleaning]:
     deployed.program.up(config=deployed.program.configuration(with_cleanup()))
     yield Cleaning(deployed)
-    deployed.program.up()
+    deployed.program.restore()
 
 
 def pod_of(cleaning: Cleaning, name: str, reference: str) -> None:

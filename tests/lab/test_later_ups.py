@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from .deployed import Deployed
@@ -21,6 +23,7 @@ def test_a_second_up_changes_nothing_and_contacts_no_node(deployed: Deployed) ->
     assert deployed.ssh_logs() == logs
 
 
+@pytest.mark.long
 def test_a_second_up_takes_at_most_six_seconds(deployed: Deployed) -> None:
     before = deployed.program.pace()
     seconds = deployed.program.up("--expect-no-changes").seconds
@@ -28,19 +31,19 @@ def test_a_second_up_takes_at_most_six_seconds(deployed: Deployed) -> None:
     slowest.assert_kept(seconds, figure=6, times=2)
 
 
-def test_preview_of_another_size_shows_the_claim_alone(deployed: Deployed) -> None:
-    config = deployed.program.configuration(lambda keys: keys["storage"].update(size="2Gi"))
-    assert deployed.planned(config) == {"registry-server-claim": "update"}
+def test_a_preview_of_another_size_and_another_node_shows_these_alone(deployed: Deployed) -> None:
+    def change(keys: dict[str, Any]) -> None:
+        keys["storage"].update(size="2Gi")
+        keys["nodes"].update(cube03=deployed.new_node("cube03"))
+        keys["nodes"].pop("cube02")
 
-
-def test_preview_of_an_added_node_shows_that_node_alone(deployed: Deployed) -> None:
-    config = deployed.program.configuration(lambda keys: keys["nodes"].update(cube03=deployed.new_node("cube03")))
-    assert deployed.planned(config) == {"cube03-trust": "create", "cube03-proof": "create"}
-
-
-def test_preview_of_a_removed_node_shows_that_node_alone(deployed: Deployed) -> None:
-    config = deployed.program.configuration(lambda keys: keys["nodes"].pop("cube02"))
-    assert deployed.planned(config) == {"cube02-trust": "delete", "cube02-proof": "delete"}
+    assert deployed.planned(deployed.program.configuration(change)) == {
+        "registry-server-claim": "update",
+        "cube03-trust": "create",
+        "cube03-proof": "create",
+        "cube02-trust": "delete",
+        "cube02-proof": "delete",
+    }
 
 
 def test_an_added_node_is_touched_alone_and_a_removed_one_is_cleaned(deployed: Deployed) -> None:

@@ -61,7 +61,7 @@ def watched(deployed: Deployed) -> Iterator[Path]:
         deployed.program.up(config=config)
         yield config
     finally:
-        deployed.program.up()
+        deployed.program.restore()
         kubectl("delete", "-f", "-", stdin=kinds)
 
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.lab
 def restored(deployed: Deployed) -> Iterator[None]:
     """Restore the committed stack after each test."""
     yield
-    deployed.program.up()
+    deployed.program.restore()
 
 
 def test_a_moved_registry_leaves_nothing_of_the_old_one_on_the_nodes(deployed: Deployed) -> None:

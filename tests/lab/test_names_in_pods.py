@@ -82,7 +82,7 @@ def everything(deployed: Deployed) -> Iterator[Path]:
     # The kubelet looks for changed ConfigMaps when a pod changes, and otherwise within a minute and a half.
     deployed.program.kubectl("-n", DNS[0], "annotate", "pods", "-l", "k8s-app=kube-dns", "lab/changed=now")
     yield config
-    deployed.program.up()
+    deployed.program.restore()
     delete(deployed, DNS)
 
 

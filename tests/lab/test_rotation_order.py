@@ -17,7 +17,7 @@ def both(deployed: Deployed) -> Iterator[Deployed]:
     """After the first step: every node trusts two authorities, and the old one signs."""
     deployed.program.up(config=deployed.program.configuration(lambda keys: keys["certificates"].update(BOTH)))
     yield deployed
-    deployed.program.up()
+    deployed.program.restore()
 
 
 def previewed(deployed: Deployed, plan: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ CA = "/etc/rancher/k3s/k3s-registry-ca.crt"
 def restored(deployed: Deployed) -> Iterator[None]:
     """Restore the committed stack after each test."""
     yield
-    deployed.program.up()
+    deployed.program.restore()
 
 
 @pytest.fixture
