@@ -67,7 +67,7 @@ class Outputs:
     unlisted_nodes: pulumi.Output[list[str]]
     """Names of the cluster's nodes that the configuration does not list, sorted, as of the servers' last proof."""
     push_configs: pulumi.Output[dict[str, str]]
-    """Secret. By user: the docker configuration, in JSON, for pushing and pulling; empty without users."""
+    """Secret. By user: the docker configuration, in JSON, by every name of the registry; empty without users."""
 
     def exports(self) -> dict[str, Any]:
         """Each output by its public name."""
@@ -89,7 +89,8 @@ def gather(
 ) -> Outputs:
     """The outputs of a stack with this configuration, these certificates and passwords, and what its nodes reported."""
     endpoint = config.endpoint
-    logins = pulumi.Output.from_input(passwords).apply(lambda known: docker_configs(known, config.endpoints))
+    inside = cluster_endpoint(config.namespace, config.port)
+    logins = pulumi.Output.from_input(passwords).apply(lambda known: docker_configs(known, [*config.endpoints, inside]))
     return Outputs(
         registry_host=config.hostname,
         registry_port=config.port,
@@ -97,7 +98,7 @@ def gather(
         registry_url=f"https://{endpoint}",
         registry_ip=config.address,
         image_prefix=f"{endpoint}/openfaas",
-        cluster_endpoint=cluster_endpoint(config.namespace, config.port),
+        cluster_endpoint=inside,
         namespace=config.namespace,
         docker_certs_dir=docker_certs_dir(endpoint),
         buildkit_config="".join(buildkit_config(each, docker_certs_dir(endpoint)) for each in config.endpoints),

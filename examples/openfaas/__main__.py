@@ -5,11 +5,14 @@ from consumer import builders, function, openfaas, registry  # type: ignore[impo
 from consumer.settings import read  # type: ignore[import-not-found]  # Pulumi runs it here
 
 settings = read(pulumi.Config())
-found = registry.read(pulumi.StackReference(settings.registry_stack))
+stack = pulumi.StackReference(settings.registry_stack)
+found = registry.read(stack)
 namespace = openfaas.namespace(settings)
 values = openfaas.helm_values(settings.namespace)
 
 builders.give(found, settings.namespace, depends_on=namespace)
+if settings.builder is not None:
+    builders.let_push(registry.push_config(stack, settings.builder), settings.namespace, depends_on=namespace)
 if settings.chart is not None:
     openfaas.install(settings.chart, values, depends_on=namespace)
 if settings.function is not None:

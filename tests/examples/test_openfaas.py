@@ -14,6 +14,11 @@ from components.outputs import Outputs, public_name
 from examples.openfaas.consumer import builders, openfaas, registry, settings
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "openfaas"
+SECRET = {
+    "secretName": builders.PUSH_SECRET,
+    "optional": True,
+    "items": [{"key": ".dockerconfigjson", "path": "config.json"}],
+}
 PROVED: dict[str, Any] = {
     "schemaVersion": 1,
     "trustedNodes": ["cube01", "cube02"],
@@ -32,7 +37,8 @@ def kind(annotation: Any) -> type:
 def test_every_output_that_it_reads_exists_with_that_type() -> None:
     """A renamed output, or one of another type, breaks a consumer: this test fails before the consumer does."""
     exported = {public_name(name): kind(annotation) for name, annotation in typing.get_type_hints(Outputs).items()}
-    assert dict(registry.CONSUMED) == {name: exported.get(name) for name in registry.CONSUMED}
+    consumed = {**registry.CONSUMED, registry.PUSH_CONFIGS: dict}
+    assert consumed == {name: exported.get(name) for name in consumed}
 
 
 def test_it_reads_the_outputs_of_the_present_version() -> None:
@@ -53,6 +59,15 @@ def test_outputs_of_a_proved_registry_are_accepted() -> None:
 def test_an_unproved_registry_or_another_version_is_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(pulumi.RunError, match=said):
         registry.checked({**PROVED, **change})
+
+
+def test_builders_push_as_a_user_that_the_registry_has() -> None:
+    configs = {"alice": "{}", "bob": "{}"}
+    assert registry.chosen(configs, "alice") == "{}"
+    with pytest.raises(pulumi.RunError, match=r"builder: found 'carol'.* whose stack has: alice, bob"):
+        registry.chosen(configs, "carol")
+    with pytest.raises(pulumi.RunError, match="whose stack has: none"):
+        registry.chosen({}, "alice")
 
 
 def test_buildkit_reaches_the_public_name_by_the_service_and_trusts_both() -> None:
@@ -108,5 +123,8 @@ def test_the_builder_of_the_readme_mounts_what_the_example_creates() -> None:
     [job] = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
     pod = job["spec"]["template"]["spec"]
     mounted = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
-    [volume] = [volume["name"] for volume in pod["volumes"] if volume["configMap"]["name"] == builders.CONFIG_MAP]
+    [volume] = [volume["name"] for volume in pod["volumes"] if volume.get("configMap") == {"name": builders.CONFIG_MAP}]
     assert mounted[volume] == builders.MOUNT_PATH
+    [push] = [volume["name"] for volume in pod["volumes"] if "secret" in volume]
+    assert mounted[push] == "/root/.docker"
+    assert {"name": push, "secret": SECRET} in pod["volumes"]

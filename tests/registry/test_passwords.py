@@ -58,6 +58,12 @@ def test_a_docker_configuration_names_every_spelling_of_the_registry() -> None:
     assert document == {"auths": {"r:443": {"auth": login}, "r": {"auth": login}}}
 
 
+def test_the_output_names_the_registry_as_nodes_and_as_pods_do(build: Build, config: dict[str, Any]) -> None:
+    document = json.loads(build(with_auth(config)).outputs["pushConfigs"]["alice"])
+    inside = "registry-service.docker-registry.svc.cluster.local:5000"
+    assert set(document["auths"]) == {"registry.cube.local:5000", inside}
+
+
 @pytest.mark.parametrize(("found", "wanted"), [*product(Stage, Stage)])
 def test_no_up_takes_more_than_one_step(found: Stage, wanted: Stage) -> None:
     assert (too_far(found, wanted) is None) == (abs(found - wanted) <= 1)

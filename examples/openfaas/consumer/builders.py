@@ -1,4 +1,4 @@
-"""What a builder in a pod needs to pull from the registry and push to it: BuildKit's configuration, and the authority.
+"""What a builder in a pod needs to pull from the registry and push to it: configuration, authority, password.
 
 A pod reads neither the node's trust store nor its hosts file.
 """
@@ -14,6 +14,7 @@ from .registry import Registry
 CONFIG_MAP: Final = "registry-authority"
 MOUNT_PATH: Final = "/etc/buildkit"
 """Where BuildKit looks for its configuration by itself, so that its pod needs no flag."""
+PUSH_SECRET: Final = "registry-push"  # noqa: S105 - the name of a Secret, not its content
 
 
 def give(registry: Registry, namespace: str, depends_on: Sequence[pulumi.Resource] = ()) -> None:
@@ -27,6 +28,17 @@ def give(registry: Registry, namespace: str, depends_on: Sequence[pulumi.Resourc
                 lambda names: buildkit_config(*names)
             ),
         },
+        opts=pulumi.ResourceOptions(depends_on=[*depends_on]),
+    )
+
+
+def let_push(config: pulumi.Input[str], namespace: str, depends_on: Sequence[pulumi.Resource] = ()) -> None:
+    """Create the Secret with the docker configuration that builders push with."""
+    kubernetes.core.v1.Secret(
+        PUSH_SECRET,
+        metadata=kubernetes.meta.v1.ObjectMetaArgs(name=PUSH_SECRET, namespace=namespace),
+        type="kubernetes.io/dockerconfigjson",
+        string_data={".dockerconfigjson": config},
         opts=pulumi.ResourceOptions(depends_on=[*depends_on]),
     )
 

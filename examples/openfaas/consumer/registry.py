@@ -17,6 +17,8 @@ CONSUMED: Final[Mapping[str, type]] = {
     "trustBundlePem": str,
 }
 """Every output that this stack reads, and its type. None of them is secret."""
+PUSH_CONFIGS: Final = "pushConfigs"
+"""A secret output, which is read only for a builder: by user, a docker configuration."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,28 @@ def read(stack: pulumi.StackReference) -> Registry:
         cluster_endpoint=outputs["clusterEndpoint"],
         trust_bundle_pem=outputs["trustBundlePem"],
     )
+
+
+def push_config(stack: pulumi.StackReference, user: str) -> pulumi.Output[str]:
+    """The docker configuration with which this user of the registry pushes, as a secret."""
+    return stack.require_output(PUSH_CONFIGS).apply(lambda known: chosen(known, user))
+
+
+def chosen(configs: Mapping[str, str], user: str) -> str:
+    """The configuration of a user.
+
+    Raises:
+        pulumi.RunError: the registry has no such user; the message names those that it has.
+
+    """
+    if user not in configs:
+        users = ", ".join(sorted(configs)) or "none"
+        message = (
+            f"builder: found {user!r}; it must be a user of the registry, whose stack has: {users}; set builder to one "
+            "of them, or add the user to auth.users there"
+        )
+        raise pulumi.RunError(message)
+    return configs[user]
 
 
 def checked(outputs: dict[str, Any]) -> dict[str, Any]:

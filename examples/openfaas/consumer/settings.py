@@ -47,6 +47,8 @@ class Settings:
     function: FunctionImage | None
     replicas: int
     chart: Chart | None
+    builder: str | None
+    """The registry's user as whom builders push."""
 
 
 def read(config: pulumi.Config) -> Settings:
@@ -63,6 +65,7 @@ def read(config: pulumi.Config) -> Settings:
         function=function_image(config.get("function") or ""),
         replicas=config.require_int("replicas"),
         chart=chart(config.get_object("chart")),
+        builder=config.get("builder") or None,
     )
 
 
