@@ -49,6 +49,7 @@ def pod_of(cleaning: Cleaning, name: str, reference: str) -> None:
     wait_until(lambda: kubectl("get", "pod", name, "-o", phase) == "Running", 60, f"pod {name}")
 
 
+@pytest.mark.long
 def test_a_clean_up_deletes_what_nothing_needs_and_nothing_else(cleaning: Cleaning) -> None:
     deployed = cleaning.deployed
     manifests = {}

@@ -47,6 +47,7 @@ def test_a_class_that_lets_no_claim_grow_is_named(deployed: Deployed) -> None:
     assert claim(deployed) == before
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("growing")
 def test_a_claim_grows_in_place(deployed: Deployed) -> None:
     image = deployed.push("before-growth")

@@ -156,6 +156,7 @@ def test_a_second_up_changes_nothing_for_pods(deployed: Deployed, everything: Pa
     write(deployed, DNS, MINE)
 
 
+@pytest.mark.long
 def test_a_rotation_changes_the_trust_bundle_in_place(deployed: Deployed, everything: Path) -> None:
     def both(keys: dict[str, Any]) -> None:
         keys["pods"] = PODS
@@ -172,7 +173,7 @@ def test_a_rotation_changes_the_trust_bundle_in_place(deployed: Deployed, everyt
     deployed.program.up(config=everything)
 
 
-@pytest.mark.parametrize("leave", ["up", "destroy"])
+@pytest.mark.parametrize("leave", ["up", pytest.param("destroy", marks=pytest.mark.long)])
 def test_switched_off_nothing_is_left_but_the_users_keys(deployed: Deployed, everything: Path, leave: str) -> None:
     deployed.program.up(config=everything)
     assert OURS in data(deployed, DNS)
@@ -184,6 +185,7 @@ def test_switched_off_nothing_is_left_but_the_users_keys(deployed: Deployed, eve
     assert (config_map(deployed, TRUST), config_map(deployed, ANNOUNCEMENT)) == (None, None)
 
 
+@pytest.mark.long
 def test_where_the_user_has_no_keys_an_empty_object_is_left(deployed: Deployed) -> None:
     """As docs/decisions.md says; should this fail, something deletes the object, and the page can say so."""
     deployed.program.up()
@@ -195,6 +197,7 @@ def test_where_the_user_has_no_keys_an_empty_object_is_left(deployed: Deployed) 
     delete(deployed, DNS)
 
 
+@pytest.mark.long
 def test_an_announcement_of_others_is_not_taken_over(deployed: Deployed) -> None:
     others = {"localRegistryHosting.v1": "host: localhost:5001\n"}
     write(deployed, ANNOUNCEMENT, others)
@@ -205,6 +208,7 @@ def test_an_announcement_of_others_is_not_taken_over(deployed: Deployed) -> None
     deployed.program.up()
 
 
+@pytest.mark.long
 def test_a_second_server_block_for_our_name_is_refused(deployed: Deployed) -> None:
     """CoreDNS would not start with two."""
     write(deployed, DNS, {"mine.server": "registry.cube.local {\n    log\n}\n"})

@@ -108,6 +108,7 @@ def test_it_lives_beside_an_installed_openfaas_and_leaves_its_functions_alone(co
     assert left == ["configmap/kube-root-ca.crt", "configmap/of-somebody-else"]
 
 
+@pytest.mark.long
 def test_a_namespace_that_it_created_outlives_it(consumer: Consumer) -> None:
     consumer.deployed.program.kubectl("delete", "namespace", NAMESPACE)
     consumer.up(createNamespace=True)
@@ -120,6 +121,7 @@ def test_a_namespace_that_it_created_outlives_it(consumer: Consumer) -> None:
     assert consumer.kubectl("get", "configmap", "of-somebody-else", "-o", "name")
 
 
+@pytest.mark.long
 def test_openfaas_is_installed_by_its_chart_with_these_values(consumer: Consumer, tmp_path: Path) -> None:
     chart = tmp_path / "chart"
     for name, text in CHART.items():
