@@ -23,7 +23,10 @@ from lab.settings import PROJECT, Lab, LabError, cache_root
 PASSPHRASE: Final = "lab"  # noqa: S105  # published: it guards a throwaway stack
 """The passphrase of every lab stack; the `encryptionsalt` in Pulumi.dev.yaml belongs to it."""
 
-_OF_THE_USER: Final = ("PULUMI_", "KUBECONFIG", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "VIRTUAL_ENV")
+_OF_THE_USER: Final = (
+    *("PULUMI_", "KUBECONFIG", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "VIRTUAL_ENV"),
+    "PYTHONDONTWRITEBYTECODE",  # each command would compile the program and the stand-ins again
+)
 
 
 def virtual_environment() -> Path:
