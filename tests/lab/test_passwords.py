@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bench import conformance
+from bench.deployed import CREDENTIALS
+from bench.load import EVENTS
+from bench.load import run as run_load
 from components.registry.passwords import proof_password
 from lab.machines import Machine
 from lab.tests.waiting import wait_until
@@ -96,8 +100,9 @@ def closed(deployed: Deployed) -> Iterator[Closed]:
         program.up(config=with_auth(program, anonymous=True))
         program.up(config=config)
     yield Closed(deployed, config, image, pulling.failures, pulling.pulls)
-    program.up(config=with_auth(program, anonymous=True))
-    program.up()
+    if not program.is_committed:
+        program.up(config=with_auth(program, anonymous=True))
+        program.up()
 
 
 def test_passwords_are_not_required_by_the_first_up_with_users(deployed: Deployed) -> None:
@@ -149,6 +154,7 @@ def test_a_node_can_push_nothing(closed: Closed) -> None:
     )
 
 
+@pytest.mark.long
 def test_a_collection_as_documented_leaves_the_port_of_the_nodes_read_only(closed: Closed) -> None:
     control = closed.deployed.program.machines["control01"]
     for command in documented_commands():
@@ -157,6 +163,7 @@ def test_a_collection_as_documented_leaves_the_port_of_the_nodes_read_only(close
     assert closed.answer("-X", "POST", *identity, path="/v2/any/blobs/uploads/", port=NODES) == READ_ONLY
 
 
+@pytest.mark.long
 def test_k3s_itself_writes_the_same_files_at_its_next_start(closed: Closed) -> None:
     program = closed.deployed.program
     machine = program.machines["cube01"]
@@ -170,6 +177,7 @@ def test_k3s_itself_writes_the_same_files_at_its_next_start(closed: Closed) -> N
     assert machine.run(files).stdout == before
 
 
+@pytest.mark.long
 def test_a_user_who_is_removed_is_out_when_the_up_has_ended(closed: Closed) -> None:
     program = closed.deployed.program
     program.up(config=with_auth(program, {"alice": USERS["alice"]}))
@@ -202,6 +210,27 @@ def test_no_password_is_printed_or_stored_in_plain_text(closed: Closed) -> None:
         assert containing(machine, needles) == [], name
         journal = machine.run(["journalctl", "--no-pager", "-o", "cat"]).stdout.encode()
         assert [needle for needle in needles if needle in journal] == [], name
+
+
+@pytest.fixture
+def as_alice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The benches use the registry as this user."""
+    for name, value in zip(CREDENTIALS, ("alice", USERS["alice"]), strict=True):
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("as_alice")
+def test_the_conformance_suite_passes_as_without_passwords(closed: Closed) -> None:
+    _, lost = conformance.run(closed.deployed.program.lab)
+    assert lost == []
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("as_alice")
+def test_no_image_behind_a_password_is_lost_while_the_pod_is_deleted(closed: Closed) -> None:
+    done = run_load(closed.deployed.program.lab, seconds=20, clients=20, events=EVENTS[:1])
+    assert done.is_good, [*done.report()]
 
 
 def test_passwords_are_not_given_up_by_one_up(closed: Closed) -> None:
