@@ -25,6 +25,7 @@ stack = RegistryStack(
         ssh_private_key=source.secret("sshPrivateKey"),
         external_authority_key=source.secret("caPrivateKey"),
         passwords=source.passwords(config),
+        upstream_passwords=source.upstream_passwords(config),
     ),
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )

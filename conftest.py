@@ -21,7 +21,7 @@ GROUPS = {
     "lab": (PROGRAM,),  # one cluster for all, and each test finds it as the committed stack file says
     "other lab": (  # the same on a second cluster, since one alone would decide how long all tests take
         RUNNING,
-        *(PROGRAM / f"test_{name}.py" for name in ("growth", "names_in_pods", "openfaas_example", "space")),
+        *(PROGRAM / f"test_{name}.py" for name in ("cache", "growth", "names_in_pods", "openfaas_example", "space")),
         *(PROGRAM / f"test_{name}.py" for name in ("load", "monitoring", "rotation_order", "taking_over")),
         *(PROGRAM / f"test_{name}.py" for name in ("waves", "workload")),
     ),

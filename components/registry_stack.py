@@ -17,6 +17,7 @@ from components.nodes.trust import Nodes, NodesArgs
 from components.nodes.waves import summary, waves
 from components.outputs import Outputs
 from components.registry.address import qualified_service_name, service_names
+from components.registry.caches import Caches, CachesArgs
 from components.registry.cleanup import Cleanup, CleanupArgs
 from components.registry.monitoring import RegistryMonitoring, RegistryMonitoringArgs
 from components.registry.pod_access import PodAccess, PodAccessArgs
@@ -34,6 +35,8 @@ class RegistryStackArgs:
     """Key of the authority that was created elsewhere; None if there is none."""
     passwords: pulumi.Input[Mapping[str, str]] = field(default_factory=dict)
     """Those of the registry's users, by name."""
+    upstream_passwords: pulumi.Input[Mapping[str, str]] = field(default_factory=dict)
+    """With which caches pull, by the name of the upstream."""
 
 
 class RegistryStack(pulumi.ComponentResource):
@@ -74,6 +77,20 @@ class RegistryStack(pulumi.ComponentResource):
                 CleanupArgs(settings=config, registry=[registry.deployment], namespace=registry.namespace),
                 opts=pulumi.ResourceOptions(parent=self),
             )
+        caches: list[pulumi.Resource] = []
+        if config.cache:
+            caches = Caches(
+                f"{name}-caches",
+                CachesArgs(
+                    settings=config,
+                    server_certificate_pem=certificates.server_certificate_pem,
+                    server_key_pem=certificates.server_key_pem,
+                    passwords=args.upstream_passwords,
+                    namespace=registry.namespace,
+                    service=registry.service,
+                ),
+                opts=pulumi.ResourceOptions(parent=self),
+            ).services
         nodes = Nodes(
             f"{name}-nodes",
             NodesArgs(
@@ -103,7 +120,7 @@ class RegistryStack(pulumi.ComponentResource):
         if config.rollout is Rollout.WAVES and pulumi.runtime.is_dry_run():
             pulumi.log.info(summary(planned), resource=nodes)
         # A node that is sent to a port of its own finds it open, and the guard knows by then what becomes of the other.
-        before: list[pulumi.Resource] = [registry.deployment, registry.service] if config.auth.configured else []
+        before = [registry.deployment, registry.service, *caches] if config.auth.configured else caches
         for wave in planned:
             trusted = nodes.visit(wave, before)
             before = [*proof.visit(wave, trusted).values()] or before

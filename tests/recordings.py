@@ -17,7 +17,7 @@ SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
 """Key under which the engine's protocol wraps a secret value."""
 
 
-SECRETS = ("sshPrivateKey", "kubeconfig", "caPrivateKey", "auth")
+SECRETS = ("sshPrivateKey", "kubeconfig", "caPrivateKey", "auth", "cache")
 COMMAND = "command:remote:Command"
 
 
@@ -168,6 +168,9 @@ def _build(
             ssh_private_key=key,
             external_authority_key=signing,
             passwords=pulumi.Output.secret(users) if users else {},
+            upstream_passwords=pulumi.Output.secret(
+                {name: cache.password.get_secret_value() for name, cache in config.cache.items() if cache.password}
+            ),
         )
         stack = RegistryStack("registry", args)
         return pulumi.Output.from_input(collect(stack))

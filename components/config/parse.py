@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import difflib
+import shlex
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
@@ -158,8 +159,8 @@ def _unencrypted(values: Mapping[str, Any], encrypted: Collection[str]) -> Itera
                 key=path,
                 found="is stored unencrypted in the stack file",
                 rule="it must be a secret",
-                example=f"`pulumi config set --secret {path if path == key else '--path ' + path}` reads it from "
-                "standard input",
+                example=f"`pulumi config set --secret {path if path == key else '--path ' + shlex.quote(path)}` reads "
+                "it from standard input",
                 quotes_values=False,
             )
 
@@ -174,7 +175,8 @@ def _secret_paths(schema: dict[str, Any], value: Any, path: str) -> Iterator[str
         for name, inner in value.items():
             below = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
             if isinstance(below, dict):
-                yield from _secret_paths(below, inner, f"{path}.{name}")
+                # As `--path` reads it: a dot in a name would begin another one.
+                yield from _secret_paths(below, inner, f'{path}["{name}"]' if "." in name else f"{path}.{name}")
 
 
 def _without_secrets(problem: Problem, encrypted: Collection[str]) -> Problem:

@@ -7,6 +7,7 @@ from typing import Final
 from pydantic import Field
 
 from components.config.auth import AuthSettings
+from components.config.cache import Cache, UpstreamName
 from components.config.cleanup import Cleanup
 from components.config.monitoring import Monitoring
 from components.config.types import (
@@ -203,6 +204,12 @@ class RegistrySettings(Model):
         description="Who needs a password; without users nobody does.",
         examples=[{"users": {"alice": "`pulumi config set --secret --path auth.users.alice`"}}],
     )
+    cache: dict[UpstreamName, Cache] = Field(
+        default_factory=dict,
+        description="Upstreams whose images nodes pull through a cache in the cluster, by the name with which their "
+        "images begin.",
+        examples=[{"docker.io": {"port": 5003}}],
+    )
 
     @property
     def endpoint(self) -> str:
@@ -218,6 +225,10 @@ class RegistrySettings(Model):
     def pull_endpoint(self) -> str | None:
         """Where nodes pull images of the registry; None where they do so as everybody else."""
         return f"{self.hostname}:{self.auth.pull_port}" if self.auth.configured else None
+
+    def cache_endpoint(self, upstream: str) -> str:
+        """Where nodes pull images of an upstream before they ask that itself."""
+        return f"{self.hostname}:{self.cache[upstream].port}"
 
     @property
     def names(self) -> tuple[str, ...]:

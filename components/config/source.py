@@ -51,6 +51,12 @@ def passwords(config: StackConfig) -> pulumi.Output[dict[str, str]]:
     return pulumi.Output.secret(known) if known else pulumi.Output.from_input(known)
 
 
+def upstream_passwords(config: StackConfig) -> pulumi.Output[dict[str, str]]:
+    """The passwords with which caches pull, by the name of the upstream, as secret as in the stack file."""
+    known = {name: cache.password.get_secret_value() for name, cache in config.cache.items() if cache.password}
+    return pulumi.Output.secret(known)
+
+
 def decode(bag: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """The program's own keys, each in the type that the user wrote."""
     values: dict[str, Any] = {}

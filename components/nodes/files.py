@@ -1,5 +1,6 @@
 """The files that a node gets: where they are, and what each contains."""
 
+from collections.abc import Mapping
 from typing import Final
 
 CA_FILE: Final = "/etc/rancher/k3s/k3s-registry-ca.crt"
@@ -48,14 +49,7 @@ def hosts_toml(registry: str, pull_endpoint: str | None = None) -> str:
 
     K3s 1.32.2 and later render it byte for byte so, earlier ones with more empty lines: a node compares without them.
     """
-    mirror = ""
-    if pull_endpoint is not None:
-        mirror = f"""
-[host."https://{pull_endpoint}/v2"]
-  capabilities = ["pull", "resolve"]
-  ca = ["{CA_FILE}"]
-  {_CLIENT}
-"""
+    mirror = "" if pull_endpoint is None else _mirror(pull_endpoint)
     return f"""\
 {_HOSTS_TOML_HEADER}
 server = "https://{registry}/v2"
@@ -67,11 +61,36 @@ ca = ["{CA_FILE}"]
 
 
 def pull_hosts_toml(pull_endpoint: str) -> str:
-    """The hosts.toml that K3s renders for the pull endpoint itself, since its certificate is configured under its name.
+    """The hosts.toml that K3s renders for a port of the nodes itself, since its certificate is configured by that name.
 
     The proof pulls by that name, so that it cannot succeed by another port.
     """
     return hosts_toml(pull_endpoint).replace("\n\n[host]", f"\n{_CLIENT}\n\n[host]")
+
+
+def cache_hosts_toml(server_url: str, cache_endpoint: str) -> str:
+    """The hosts.toml that K3s renders for an upstream: containerd asks its cache, and the upstream if that fails."""
+    return f"""\
+{_HOSTS_TOML_HEADER}
+server = "{server_url}/v2"
+capabilities = ["pull", "resolve", "push"]
+
+[host]
+{_mirror(cache_endpoint)}"""
+
+
+def named_hosts_toml(files: Mapping[str, str]) -> str:
+    """Several files in one string: each after a line `@NAME`, the name of its directory."""
+    return "".join(f"@{name}\n{text}" for name, text in files.items())
+
+
+def _mirror(endpoint: str) -> str:
+    return f"""
+[host."https://{endpoint}/v2"]
+  capabilities = ["pull", "resolve"]
+  ca = ["{CA_FILE}"]
+  {_CLIENT}
+"""
 
 
 _CLIENT: Final = f'client = [["{_IDENTITY}.crt", "{_IDENTITY}.key"]]'

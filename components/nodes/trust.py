@@ -16,11 +16,20 @@ import pulumi
 from pulumi_command import remote
 
 from components.certificates.bundle import fingerprints
+from components.config.cache import server_url
 from components.config.model import Rollout, StackConfig
 from components.config.nodes import Node
 from components.nodes import pull_port, script
 from components.nodes.command import create_commands
-from components.nodes.files import CA_FILE, configs_entry, hosts_toml, mirrors_entry, pull_hosts_toml
+from components.nodes.files import (
+    CA_FILE,
+    cache_hosts_toml,
+    configs_entry,
+    hosts_toml,
+    mirrors_entry,
+    named_hosts_toml,
+    pull_hosts_toml,
+)
 
 Gap = Callable[[Collection[str], Collection[str]], str | None]
 """Why pulls would fail on a node whose trusted fingerprints change from these to those in this `up`, or None."""
@@ -134,6 +143,12 @@ def settings(node: str, config: StackConfig, bundle_pem: str) -> dict[str, str]:
 
 def _trusted(config: StackConfig, bundle_pem: str) -> dict[str, str]:
     """The settings that decide what a node trusts: the same on every node."""
+    caches = {upstream: config.cache_endpoint(upstream) for upstream in config.cache}
+    # Ports that nodes have to themselves, and so enter with their own certificate.
+    own = [*([] if config.pull_endpoint is None else [config.pull_endpoint]), *caches.values()]
+    mirrors = [*((endpoint, config.pull_endpoint) for endpoint in config.endpoints), *caches.items()]
+    files = {endpoint: pull_hosts_toml(endpoint) for endpoint in own}
+    files |= {upstream: cache_hosts_toml(server_url(upstream), endpoint) for upstream, endpoint in caches.items()}
     everywhere = {
         "hostname": config.hostname,
         "port": str(config.port),
@@ -143,18 +158,19 @@ def _trusted(config: StackConfig, bundle_pem: str) -> dict[str, str]:
         "ca_file": CA_FILE,
         "fingerprints": " ".join(fingerprints(bundle_pem)),
         "authorities": bundle_pem,
-        "mirrors_entry": "".join(mirrors_entry(endpoint, config.pull_endpoint) for endpoint in config.endpoints),
-        "configs_entry": "".join(map(configs_entry, config.endpoints)),
+        "mirrors_entry": "".join(mirrors_entry(name, endpoint) for name, endpoint in mirrors),
+        "configs_entry": "".join(
+            [*map(configs_entry, config.endpoints), *(configs_entry(endpoint, identity=True) for endpoint in own)]
+        ),
         "hosts_toml": hosts_toml(config.endpoint, config.pull_endpoint),
     }
-    if config.pull_endpoint is None:
-        return everywhere
-    # The script itself knows a node without them.
-    return everywhere | {
-        "configs_entry": everywhere["configs_entry"] + configs_entry(config.pull_endpoint, identity=True),
-        "pull_port": str(config.auth.pull_port),
-        "pull_hosts_toml": pull_hosts_toml(config.pull_endpoint),
+    # The script itself knows a node without these.
+    particular = {
+        "pull_port": str(config.auth.pull_port) if config.auth.configured else "",
+        "caches": " ".join([*caches, *caches.values()]),
+        "named_hosts_toml": named_hosts_toml(files),
     }
+    return everywhere | {name: value for name, value in particular.items() if value}
 
 
 def trust_revision(config: StackConfig, bundle_pem: str) -> str:

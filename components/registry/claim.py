@@ -1,6 +1,6 @@
 """The claim that holds the images: it may grow in place, never shrinks, and is protected by default."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,9 +16,13 @@ _REFUSED: Final = "storageclass that provisions the pvc must support resize"
 
 
 def claim(
-    name: str, settings: RegistrySettings, parent: pulumi.Resource, depends_on: Sequence[pulumi.Resource]
+    name: str,
+    settings: RegistrySettings,
+    parent: pulumi.Resource,
+    depends_on: Sequence[pulumi.Resource],
+    key: str = "storage.size",
 ) -> kubernetes.core.v1.PersistentVolumeClaim:
-    """Create the claim; a change of its size is judged in the preview."""
+    """Create the claim; a change of its size, which has this key, is judged in the preview."""
     storage = settings.storage
     return kubernetes.core.v1.PersistentVolumeClaim(
         name,
@@ -38,25 +42,31 @@ def claim(
             ignore_changes=["spec.volumeName"],
             hooks=pulumi.ResourceHookBinding(
                 before_update=[
-                    pulumi.ResourceHook(f"{name}-size", _refuse_less, pulumi.ResourceHookOptions(on_dry_run=True))
+                    pulumi.ResourceHook(f"{name}-size", _refuse_less(key), pulumi.ResourceHookOptions(on_dry_run=True))
                 ],
-                on_error=[pulumi.ErrorHook(f"{name}-growth", _explain)],
+                on_error=[pulumi.ErrorHook(f"{name}-growth", _explain(key))],
             ),
         ),
     )
 
 
-def _refuse_less(change: pulumi.ResourceHookArgs) -> None:
-    reason = shrinks(_size(change.old_inputs), _size(change.new_inputs))
-    if reason is not None:
-        raise pulumi.RunError(reason)
+def _refuse_less(key: str) -> Callable[[pulumi.ResourceHookArgs], None]:
+    def judge(change: pulumi.ResourceHookArgs) -> None:
+        reason = shrinks(key, _size(change.old_inputs), _size(change.new_inputs))
+        if reason is not None:
+            raise pulumi.RunError(reason)
+
+    return judge
 
 
-def _explain(failure: pulumi.ErrorHookArgs) -> bool:
-    sentence = cannot_grow(failure.errors[0] if failure.errors else "")
-    if sentence is not None:
-        pulumi.log.error(sentence)
-    return False
+def _explain(key: str) -> Callable[[pulumi.ErrorHookArgs], bool]:
+    def log(failure: pulumi.ErrorHookArgs) -> bool:
+        sentence = cannot_grow(key, failure.errors[0] if failure.errors else "")
+        if sentence is not None:
+            pulumi.log.error(sentence)
+        return False
+
+    return log
 
 
 def _size(inputs: Mapping[str, Any] | None) -> str | None:
@@ -65,23 +75,23 @@ def _size(inputs: Mapping[str, Any] | None) -> str | None:
     return size if isinstance(size, str) else None
 
 
-def shrinks(before: str | None, after: str | None) -> str | None:
+def shrinks(key: str, before: str | None, after: str | None) -> str | None:
     """Why a claim of the size `before` cannot get the size `after`; None if it can, or if one of them is unknown."""
     if before is None or after is None or size_in_bytes(after) >= size_in_bytes(before):
         return None
     return (
-        f"storage.size: found {after}, and the claim was asked for {before}; Kubernetes never makes a claim smaller: "
-        f"set storage.size to {before}, or move the images to another claim (docs/operating.md, Space)"
+        f"{key}: found {after}, and the claim was asked for {before}; Kubernetes never makes a claim smaller: "
+        f"set {key} to {before}, or move the images to another claim (docs/operating.md, Space)"
     )
 
 
-def cannot_grow(error: str) -> str | None:
+def cannot_grow(key: str, error: str) -> str | None:
     """The sentence for Kubernetes' refusal to let the claim grow; None for another error."""
     if _REFUSED not in error:
         return None
     return (
-        "storage.size: the storage class does not let a claim grow (`kubectl get storageclass`, ALLOWVOLUMEEXPANSION); "
-        "set storage.size back, or allow it where the class's storage can do it: "
+        f"{key}: the storage class does not let a claim grow (`kubectl get storageclass`, ALLOWVOLUMEEXPANSION); "
+        f"set {key} back, or allow it where the class's storage can do it: "
         "`kubectl patch storageclass NAME -p '{\"allowVolumeExpansion\": true}'`"
     )
 

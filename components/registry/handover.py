@@ -19,8 +19,8 @@ CONFIGURATION: Final = "/etc/distribution/config.yml"
 SERVE: Final = ("sh", "/scripts/serve.sh")
 CLEAN_UP: Final = ("sh", "/scripts/cleanup.sh")
 _PARTS: Final = {
-    "serve.sh": ("locks.sh", "serve.sh"),
-    "cleanup.sh": ("locks.sh", "used.sh", "plan.sh", "cleanup.sh"),
+    "serve.sh": ("exchange.sh", "locks.sh", "serve.sh"),
+    "cleanup.sh": ("exchange.sh", "locks.sh", "used.sh", "plan.sh", "cleanup.sh"),
 }
 
 

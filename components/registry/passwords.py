@@ -58,13 +58,18 @@ def password_files(
     parent: pulumi.Resource, name: str, passwords: pulumi.Input[Mapping[str, str]], server_key: pulumi.Output[str]
 ) -> PasswordFiles:
     """The users' hashes, and the authority that signed the certificates which the cluster gave its nodes."""
+    return PasswordFiles(
+        users=pulumi.Output.all(passwords, server_key).apply(lambda known: htpasswd(known[0], known[1])),
+        client_ca=client_authority(parent, name),
+    )
+
+
+def client_authority(parent: pulumi.Resource, name: str) -> pulumi.Output[str]:
+    """The authority that signed the certificates which the cluster gave its nodes."""
     published = kubernetes.core.v1.ConfigMap.get(
         f"{name}-cluster-clients", _CLUSTER_CLIENTS, opts=pulumi.ResourceOptions(parent=parent)
     )
-    return PasswordFiles(
-        users=pulumi.Output.all(passwords, server_key).apply(lambda known: htpasswd(known[0], known[1])),
-        client_ca=published.data.apply(published_authority),
-    )
+    return published.data.apply(published_authority)
 
 
 def published_authority(data: Mapping[str, str] | None) -> str:
@@ -77,8 +82,8 @@ def published_authority(data: Mapping[str, str] | None) -> str:
     found = (data or {}).get("client-ca-file")
     if not found:
         message = (
-            f"auth: found no client-ca-file in ConfigMap {_CLUSTER_CLIENTS}; nodes pull with the certificates of the "
-            "cluster, whose authority K3s publishes there; look at it with kubectl, or remove auth"
+            f"auth, cache: found no client-ca-file in ConfigMap {_CLUSTER_CLIENTS}; nodes pull with the certificates "
+            "of the cluster, whose authority K3s publishes there; look at it with kubectl, or remove auth and cache"
         )
         raise pulumi.RunError(message)
     return found
@@ -99,6 +104,11 @@ def proof_password(server_key_pem: str) -> str:
 def proof_login(server_key_pem: str) -> str:
     """The program's own user and password, as HTTP clients take them."""
     return f"{PROOF_USER}:{proof_password(server_key_pem)}"
+
+
+def cache_revision(files: Mapping[str, str]) -> str:
+    """Changes with any file of a cache, and so rolls its pod. Without the server's key, it says nothing about them."""
+    return _derived(json.dumps(files, sort_keys=True), files["tls.key"]).hex()
 
 
 def _hashed(name: str, password: str, server_key_pem: str, cost: int) -> str:
@@ -131,11 +141,16 @@ def password_variables() -> dict[str, str]:
     }
 
 
+def client_variables() -> dict[str, str]:
+    """The environment of a registry that whoever has a certificate of the cluster may use, and nobody else."""
+    return {"REGISTRY_HTTP_TLS_CLIENTCAS": f"[/certs/{CLIENT_CA_KEY}]"}
+
+
 def nodes_variables() -> dict[str, str]:
-    """The environment of the nodes' own registry: whoever has a certificate of the cluster may read."""
+    """The environment of the nodes' own registry, which they may read."""
     return {
         "REGISTRY_HTTP_ADDR": f":{NODES_CONTAINER_PORT}",
-        "REGISTRY_HTTP_TLS_CLIENTCAS": f"[/certs/{CLIENT_CA_KEY}]",
+        **client_variables(),
         # One variable, because the registry does not start with a variable for `enabled` alone.
         "REGISTRY_STORAGE_MAINTENANCE_READONLY": "{enabled: true}",
     }

@@ -125,21 +125,13 @@ def _container(
 
 
 def _nodes_container(settings: RegistrySettings) -> kubernetes.core.v1.ContainerArgs:
-    """The registry as nodes see it: the same images, read-only, for certificates of the cluster.
-
-    A probe has no such certificate, so the first one only waits until the port is open. It is also the last: each would
-    leave a line about a failed handshake in the log.
-    """
-    core = kubernetes.core.v1
-    opened = core.ProbeArgs(
-        tcp_socket=core.TCPSocketActionArgs(port=NODES_CONTAINER_PORT), period_seconds=1, failure_threshold=60
-    )
+    """The registry as nodes see it: the same images, read-only, for certificates of the cluster."""
     return _container(
         settings,
         NODES_CONTAINER,
-        [core.ContainerPortArgs(container_port=NODES_CONTAINER_PORT)],
+        [kubernetes.core.v1.ContainerPortArgs(container_port=NODES_CONTAINER_PORT)],
         environment(settings.storage, nodes_variables()),
-        startup=opened,
+        startup=opened(NODES_CONTAINER_PORT),
     )
 
 
@@ -207,6 +199,16 @@ def affinity(access_mode: AccessMode) -> kubernetes.core.v1.AffinityArgs | None:
             ]
         )
     )
+
+
+def opened(port: int) -> kubernetes.core.v1.ProbeArgs:
+    """The one probe of a server that asks for certificates of the cluster.
+
+    A probe has none, so this only waits until the port is open. It is also the last: each would leave a line about a
+    failed handshake in the log.
+    """
+    core = kubernetes.core.v1
+    return core.ProbeArgs(tcp_socket=core.TCPSocketActionArgs(port=port), period_seconds=1, failure_threshold=60)
 
 
 def _probe(*, period: int, failures: int) -> kubernetes.core.v1.ProbeArgs:

@@ -103,4 +103,6 @@ def test_every_example_is_valid(path: str, example: Any) -> None:
     values = with_value(path, copy.deepcopy(example))
     if path.startswith("ssh.proxy."):
         values["ssh"]["proxy"] = {**SMALLEST["nodes"]["cube01"], **values["ssh"]["proxy"]}
+    if path.startswith("cache."):
+        values["cache"]["cube01"].setdefault("port", 5003)
     assert StackConfig.model_validate(values, by_alias=True, by_name=False)

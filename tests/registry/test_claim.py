@@ -32,19 +32,19 @@ def test_a_quantity_has_as_many_bytes_as_kubernetes_gives_it(quantity: str, size
 
 @pytest.mark.parametrize(("before", "after"), [("15Gi", "16Gi"), ("15Gi", "15360Mi"), (None, "1Gi"), ("1Gi", None)])
 def test_a_claim_may_grow_or_stay(before: str | None, after: str | None) -> None:
-    assert shrinks(before, after) is None
+    assert shrinks("storage.size", before, after) is None
 
 
 @pytest.mark.parametrize(("before", "after"), [("15Gi", "14Gi"), ("15Gi", "15G"), ("1Ti", "1000Gi")])
 def test_a_smaller_size_is_refused_with_the_way_back(before: str, after: str) -> None:
-    said = shrinks(before, after)
+    said = shrinks("storage.size", before, after)
     assert said is not None
     assert said.startswith(f"storage.size: found {after}, ")
     assert f"set storage.size to {before}" in said
 
 
 def test_a_class_that_lets_no_claim_grow_is_one_sentence() -> None:
-    said = cannot_grow(FORBIDDEN)
+    said = cannot_grow("storage.size", FORBIDDEN)
     assert said is not None
     assert "allowVolumeExpansion" in said
-    assert cannot_grow("connection refused") is None
+    assert cannot_grow("storage.size", "connection refused") is None

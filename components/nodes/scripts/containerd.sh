@@ -25,11 +25,11 @@ check_containerd() {
 	restart=1
 }
 
-# check_identity: refuses a node without the certificate by which it enters the nodes' port, since containerd would not
+# check_identity: refuses a node without the certificate by which it enters the nodes' ports, since containerd would not
 # pull at all; and a path to it that would mean something else in the files that name it.
 check_identity() {
 	identity=$data/agent/client-kubelet.crt
-	if [ ! "${pull_port:-}" ]; then return 0; fi
+	if [ ! "${pull_port:-}${caches:-}" ]; then return 0; fi
 	case $identity in
 	*[\"\\\&\|]*) ;;
 	*) if [ -e "$root$identity" ] && [ -e "$root${identity%.crt}.key" ]; then return 0; fi ;;
@@ -68,9 +68,9 @@ check_hosts_toml() {
 
 # write_hosts_toml: K3s writes the file anew at each of its starts, so a file that means the same stays as it is.
 write_hosts_toml() {
-	text=${hosts_toml%%"$endpoint"*}$registry${hosts_toml#*"$endpoint"}
-	if [ "$registry" = "$hostname:${pull_port:-}" ]; then text=$pull_hosts_toml; fi
-	printf %s "$text" | sed "s|@data-dir@|$data|g" >"$work/new"
+	text=$(printf %s "${named_hosts_toml:-}" | sed -n "/^@$registry\$/,/^@/{/^@/!p;}")
+	if [ ! "$text" ]; then text=${hosts_toml%%"$endpoint"*}$registry${hosts_toml#*"$endpoint"}; fi
+	printf '%s\n' "${text%"$nl"}" | sed "s|@data-dir@|$data|g" >"$work/new"
 	if means_ours; then cat "$toml" >"$work/new"; fi
 	write_file hosts.toml "$toml"
 }

@@ -15,6 +15,8 @@ find_files() {
 	owners=$root/etc/rancher/k3s/k3s-registry-nodes
 	others=$(grep -svxF "$node" "$owners") || :
 	find_store
+	# A cache concerns two names: the upstream's, and that of its own port.
+	endpoints="$endpoints${caches:+ $caches}"
 	find_registries
 }
 

@@ -9,19 +9,10 @@ set -f # patterns are for tags, and not for the files of the current directory
 images=${images:-/var/lib/registry}
 claim=${claim:-/claim}
 port=${port:-5000}
-ssl_client=${ssl_client:-/usr/bin/ssl_client}
 
 # Whether a collector is waiting or at work.
 collector_is_there() {
 	if (flock -n -s 7) 7<"$claim"; then return 1; fi
-}
-
-# exchange HOST PORT NAME [-I]: sends standard input through TLS and prints the answer. With -I nobody asks whose
-# certificate it is. Not wget, since its arguments, which every user of the node can read, would contain the token.
-exchange() {
-	# shellcheck disable=SC2016 # the inner shell expands it
-	timeout 60 nc "$1" "$2" -e sh -c 'exec 3<&0; exec "$1" $2 -s 3 -n "$0" <&4 >&5' \
-		"$3" "$ssl_client" "${4:-}" 4<&0 5>&1
 }
 
 # Whether the server in this container answers. Its certificate does not name this address.

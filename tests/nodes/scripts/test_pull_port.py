@@ -8,7 +8,7 @@ from unittest.mock import ANY
 import pytest
 import yaml
 
-from components.nodes.files import DATA_DIR, configs_entry, hosts_toml, mirrors_entry, pull_hosts_toml
+from components.nodes.files import DATA_DIR, configs_entry, hosts_toml, mirrors_entry, named_hosts_toml, pull_hosts_toml
 from tests.nodes.scripts.node import CA_FILE, CERTS, HOST, HOSTS_TOML, REGISTRY, Node, dash_only, executable
 from tests.nodes.scripts.proof_node import REPOSITORY, Bench
 from tests.nodes.scripts.test_trust_refusals import assert_refused
@@ -23,7 +23,7 @@ CHANGES = {
     "configs_entry": configs_entry(REGISTRY) + configs_entry(PULL, identity=True),
     "hosts_toml": hosts_toml(REGISTRY, PULL),
     "pull_port": "5002",
-    "pull_hosts_toml": pull_hosts_toml(PULL),
+    "named_hosts_toml": named_hosts_toml({PULL: pull_hosts_toml(PULL)}),
 }
 OTHERS = "configs:\n    hub.example:\n        auth: {}\nmirrors:\n    hub.example: {}\r\n"
 LOGIN = "k3s-registry-proof:0123456789abcdef"
@@ -94,7 +94,7 @@ def test_another_port_leaves_nothing_of_the_former_one(known: Node) -> None:
         "configs_entry": configs_entry(REGISTRY) + configs_entry(other, identity=True),
         "hosts_toml": hosts_toml(REGISTRY, other),
         "pull_port": "5003",
-        "pull_hosts_toml": pull_hosts_toml(other),
+        "named_hosts_toml": named_hosts_toml({other: pull_hosts_toml(other)}),
     }
     assert known.run("apply").status == 0
     assert {path.name for path in (known.root / CERTS[1:]).iterdir() if path.is_dir()} == {REGISTRY, other}

@@ -1,0 +1,192 @@
+"""Caches of upstream registries: a server of its own for each, at a port of the registry's address.
+
+Nodes ask a cache first and the upstream itself if that fails, so nothing waits for a cache: it may be down, be moved or
+have lost its images, and pulls go on.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Final
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.config.auth import AuthSettings
+from components.config.cache import Cache, slug
+from components.config.monitoring import Monitoring
+from components.config.registry import RegistrySettings, Storage
+from components.registry.claim import claim
+from components.registry.metadata import object_metadata
+from components.registry.network_policy import network_policy
+from components.registry.passwords import CLIENT_CA_KEY, cache_revision, client_authority, client_variables
+from components.registry.pod import CONTAINER_PORT, environment, opened, pod
+from components.registry.registry import delete_first, encoded
+from components.registry.service import service, service_metadata
+
+_APP: Final = {"app": "registry-cache"}
+_REVISION_ANNOTATION: Final = "k3s-registry/cache"
+_AWAIT_SECONDS: Final = 180
+_LOGIN: Final = {"REGISTRY_PROXY_USERNAME": "username", "REGISTRY_PROXY_PASSWORD": "password"}
+"""The variables that the upstream's user is in, and their keys in the cache's Secret."""
+_PARTS: Final = ("exchange.sh", "upstream.sh")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CachesArgs:
+    """The registry's settings and key pair, which its caches share."""
+
+    settings: RegistrySettings
+    server_certificate_pem: pulumi.Input[str]
+    server_key_pem: pulumi.Input[str]
+    passwords: pulumi.Input[Mapping[str, str]]
+    """Those of the upstreams' users by the name of the upstream, as a secret."""
+    namespace: Sequence[pulumi.Resource]
+    """The registry's namespace; empty where another one is used as it is."""
+    service: pulumi.Resource
+    """The registry's own Service, which has the address before a cache shares it."""
+
+
+class Caches(pulumi.ComponentResource):
+    """For each upstream a Secret, a claim, a Deployment and a Service; and one NetworkPolicy, if configured."""
+
+    services: list[pulumi.Resource]
+    """Without a Service, a node that asks a cache would wait until it gives up; with one, it is refused at once."""
+
+    def __init__(self, name: str, args: CachesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("k3s-registry:index:Caches", name, {}, opts)
+        self._args = args
+        authority = client_authority(self, name)
+        self.services = [
+            self._create(f"{name}-{slug(upstream)}", upstream, cache, authority)
+            for upstream, cache in args.settings.cache.items()
+        ]
+        if args.settings.network_policy:
+            kubernetes.networking.v1.NetworkPolicy(
+                f"{name}-network-policy",
+                metadata=object_metadata(args.settings.namespace, _APP["app"]),
+                spec=network_policy(_APP, [CONTAINER_PORT]),
+                opts=delete_first(self, args.namespace),
+            )
+        self.register_outputs({})
+
+    def _create(
+        self, name: str, upstream: str, cache: Cache, authority: pulumi.Output[str]
+    ) -> kubernetes.core.v1.Service:
+        args, settings = self._args, of_cache(self._args.settings, upstream)
+        label = object_name(upstream)
+        labels = {**_APP, "cache": label}
+        password = pulumi.Output.from_input(args.passwords).apply(lambda known: known.get(upstream, ""))
+        files: dict[str, pulumi.Input[str]] = {
+            "tls.crt": args.server_certificate_pem,
+            "tls.key": args.server_key_pem,
+            CLIENT_CA_KEY: authority,
+            **({"username": cache.username, "password": password} if cache.username else {}),
+        }
+        secret = kubernetes.core.v1.Secret(
+            f"{name}-files",
+            metadata=object_metadata(settings.namespace, label),
+            data={key: pulumi.Output.from_input(text).apply(encoded) for key, text in files.items()},
+            opts=delete_first(self, args.namespace),
+        )
+        volume = claim(f"{name}-claim", settings, self, args.namespace, f"cache.{upstream}.size")
+        revision = pulumi.Output.all(**files).apply(cache_revision)
+        kubernetes.apps.v1.Deployment(
+            f"{name}-deployment",
+            # Half the time that a Deployment has otherwise: nothing waits for it, but the end of the `up`.
+            metadata=object_metadata(settings.namespace, label, {"pulumi.com/timeoutSeconds": str(_AWAIT_SECONDS)}),
+            spec=kubernetes.apps.v1.DeploymentSpecArgs(
+                replicas=1,
+                selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=labels),
+                # Two servers would each write what expires when, and images that one of them forgets would stay for
+                # ever. Between the two, nodes ask the upstream.
+                strategy=kubernetes.apps.v1.DeploymentStrategyArgs(type="Recreate"),
+                template=kubernetes.core.v1.PodTemplateSpecArgs(
+                    metadata=kubernetes.meta.v1.ObjectMetaArgs(
+                        labels=labels, annotations={_REVISION_ANNOTATION: pulumi.Output.unsecret(revision)}
+                    ),
+                    spec=cache_pod(settings, upstream, cache),
+                ),
+            ),
+            opts=delete_first(self, [secret, volume], replace_with=[*args.namespace, volume]),
+        )
+        return kubernetes.core.v1.Service(
+            f"{name}-service",
+            metadata=service_metadata(settings, label),
+            spec=service(settings, labels, {cache.port: CONTAINER_PORT}),
+            opts=delete_first(self, [*args.namespace, args.service]),
+        )
+
+
+def object_name(upstream: str) -> str:
+    """The name of the objects of an upstream's cache."""
+    return f"cache-{slug(upstream)}"
+
+
+def of_cache(settings: RegistrySettings, upstream: str) -> RegistrySettings:
+    """The settings of a registry like this one whose images are those of the cache."""
+    storage = Storage(
+        class_name=settings.storage.class_name,
+        size=settings.cache[upstream].size,
+        # Whatever is lost is pulled again.
+        protect=False,
+        claim_name=object_name(upstream),
+    )
+    return settings.model_copy(update={"storage": storage, "auth": AuthSettings(), "monitoring": Monitoring()})
+
+
+def cache_pod(settings: RegistrySettings, upstream: str, cache: Cache) -> kubernetes.core.v1.PodSpecArgs:
+    """The cache's pod: the registry's, but for what follows."""
+    core = kubernetes.core.v1
+    spec = pod(settings)
+    spec.affinity = None
+    containers: Any = spec.containers
+    [container] = containers
+    container.name = "cache"
+    variables = {**proxy_variables(upstream, cache), **client_variables()}
+    # The secret of uploads is needless where nothing is uploaded, and is in a Secret of the registry's.
+    settled = [one for one in environment(settings.storage, variables) if one.name != "REGISTRY_HTTP_SECRET"]
+    login = [_from_secret(upstream, name, key) for name, key in _LOGIN.items()] if cache.username else []
+    container.env = [*settled, *login]
+    container.startup_probe = opened(CONTAINER_PORT)
+    container.readiness_probe = container.liveness_probe = container.lifecycle = None
+    volumes: Any = spec.volumes
+    volumes[1].secret = core.SecretVolumeSourceArgs(
+        secret_name=object_name(upstream),
+        items=[core.KeyToPathArgs(key=key, path=key) for key in ("tls.crt", "tls.key", CLIENT_CA_KEY)],
+    )
+    if login:
+        spec.init_containers = [
+            core.ContainerArgs(
+                name="login",
+                image=container.image,
+                image_pull_policy=container.image_pull_policy,
+                command=["sh", "-c", login_script()],
+                env=[
+                    core.EnvVarArgs(name="key", value=f"cache.{upstream}"),
+                    core.EnvVarArgs(name="upstream", value=cache.url(upstream)),
+                    *login,
+                ],
+                resources=container.resources,
+                security_context=container.security_context,
+                termination_message_policy="FallbackToLogsOnError",
+            )
+        ]
+    return spec
+
+
+def proxy_variables(upstream: str, cache: Cache) -> dict[str, str]:
+    """What makes a registry a cache of an upstream."""
+    return {"REGISTRY_PROXY_REMOTEURL": cache.url(upstream), "REGISTRY_PROXY_TTL": f"{24 * cache.keep_days}h"}
+
+
+def login_script() -> str:
+    """The script that tries the upstream's user before the cache starts."""
+    directory = resources.files("components.registry") / "scripts"
+    return "".join((directory / part).read_text(encoding="utf-8") for part in _PARTS)
+
+
+def _from_secret(upstream: str, variable: str, key: str) -> kubernetes.core.v1.EnvVarArgs:
+    core = kubernetes.core.v1
+    reference = core.SecretKeySelectorArgs(name=object_name(upstream), key=key)
+    return core.EnvVarArgs(name=variable, value_from=core.EnvVarSourceArgs(secret_key_ref=reference))

@@ -1,0 +1,240 @@
+"""Caches of upstreams: what nodes pull through them, what happens when one side is down, and the way back."""
+
+import base64
+import json
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.machines import Machine
+from lab.tests.waiting import wait_until
+
+from .deployed import Deployed
+from .node_files import containing, differences, snapshot
+from .upstream import ADDRESS, CLOSED, DIRECT, NAME, OPEN, PASSWORD, USER, Upstream
+
+pytestmark = pytest.mark.lab
+HOST = f"{NAME}:{DIRECT}"
+PRIVATE = "private.test"
+PORT, PRIVATE_PORT = 5003, 5004
+OBJECT, PRIVATE_OBJECT = f"cache-upstream-test-{DIRECT}", "cache-private-test"
+NO_ANSWER = "000"
+AT_ONCE = 5
+"""Seconds; a node that waited for an answer would take 30."""
+CACHES: Mapping[str, Mapping[str, Any]] = {
+    HOST: {"port": PORT, "remoteUrl": f"http://{ADDRESS}:{OPEN}", "size": "1Gi"},
+    PRIVATE: {"port": PRIVATE_PORT, "remoteUrl": f"http://{ADDRESS}:{CLOSED}", "size": "1Gi", "username": USER},
+}
+
+
+def with_caches(deployed: Deployed, password: str = PASSWORD, **more: object) -> Path:
+    """A configuration with both caches, whose password is encrypted as a user does it."""
+    program = deployed.program
+    config = program.configuration(lambda keys: keys.update({"cache": CACHES, **more}))
+    path = f'k3s-registry:cache["{PRIVATE}"].password'
+    program.run("config", "set", "--secret", "--path", path, password, config=config)
+    return config
+
+
+@dataclass(frozen=True)
+class Cached:
+    """A cluster with caches, their upstream, and what was there before."""
+
+    deployed: Deployed
+    upstream: Upstream
+    config: Path
+    before: Mapping[str, dict[str, str]]
+
+    def pull(self, machine: Machine, image: str) -> float:
+        """Pull an image that the node does not have; returns the seconds that it took."""
+        machine.run(machine.kind.k3s("crictl", "rmi", image), check=False)
+        started = time.monotonic()
+        done = machine.run(machine.kind.k3s("crictl", "pull", image), check=False, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return time.monotonic() - started
+
+    def push(self, repository: str) -> str:
+        """Push an image to the upstream, past any cache; returns its path."""
+        self.deployed.push(repository, self.upstream.registry(), files={"name": repository.encode()})
+        return f"{repository}:latest"
+
+    def answer(self, *options: str, port: int = PORT) -> str:
+        """The status of an answer to a client on the LAN."""
+        registry = self.deployed.program.registry()
+        ca = self.deployed.certificates(registry) / "ca.crt"
+        command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-m", "5", "--cacert", str(ca), *options]
+        command += ["--resolve", f"{registry.host}:{port}:{registry.ip}", f"https://{registry.host}:{port}/v2/"]
+        done = subprocess.run(self.deployed.program.lab.in_lan(*command), capture_output=True, text=True, check=False)
+        return done.stdout
+
+    def kubectl(self, *args: str) -> str:
+        """Run kubectl in the registry's namespace."""
+        return self.deployed.program.kubectl("-n", "docker-registry", *args)
+
+    @property
+    def machines(self) -> list[Machine]:
+        """The cluster's machines."""
+        return list(self.deployed.program.machines.values())
+
+
+def restart(machine: Machine) -> None:
+    """Restart K3s and wait for its containerd."""
+    machine.run(["systemctl", "restart", "k3s" if machine.place.is_server else "k3s-agent"])
+    wait_until(lambda: not machine.run(machine.kind.k3s("crictl", "images"), check=False).returncode, 60, "containerd")
+
+
+@pytest.fixture(scope="module")
+def upstream(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Upstream]:
+    """An upstream that nodes find and trust by themselves, as they do one on the Internet."""
+    made = Upstream(deployed.program.lab, tmp_path_factory.mktemp("upstream"))
+    bundle = "/etc/ssl/certs/ca-certificates.crt"
+    machines = list(deployed.program.machines.values())
+    former = [
+        (machine, path, machine.path(path).read_bytes()) for machine in machines for path in ("/etc/hosts", bundle)
+    ]
+    for machine, path, content in former:
+        added = f"{ADDRESS} {NAME}\n" if path == "/etc/hosts" else made.authority.pem
+        machine.write(path, content + added.encode())
+    # containerd reads the system's authorities once.
+    restarted = [machine for machine in machines if not machine.place.is_server]
+    for machine in restarted:
+        restart(machine)
+    made.start()
+    yield made
+    made.stop()
+    for machine, path, content in former:
+        machine.write(path, content)
+    for machine in restarted:
+        restart(machine)
+
+
+@pytest.fixture(scope="module")
+def cached(deployed: Deployed, upstream: Upstream) -> Iterator[Cached]:
+    """The cluster with two caches; afterwards the committed stack."""
+    program = deployed.program
+    config = with_caches(deployed)
+    before = {name: snapshot(machine) for name, machine in program.machines.items()}
+    program.up(config=config)
+    yield Cached(deployed, upstream, config, before)
+    program.up()
+
+
+def test_many_nodes_pull_an_image_from_the_upstream_once(cached: Cached) -> None:
+    path = cached.push("team/many")
+    for machine in cached.machines:
+        cached.pull(machine, f"{HOST}/{path}")
+    fetched = cached.upstream.requests(OPEN, "method=GET", "/v2/team/many/blobs/")
+    digests = {line.partition("/blobs/")[2][:71] for line in fetched}
+    assert len(fetched) == len(digests) > 0, fetched
+    assert cached.upstream.requests(DIRECT, "method=GET", "/v2/team/many/") == []
+
+
+def test_nodes_pull_from_an_upstream_whose_password_they_do_not_know(cached: Cached) -> None:
+    path = cached.push("team/secret")
+    for machine in cached.machines:
+        cached.pull(machine, f"{PRIVATE}/{path}")
+
+
+def test_a_stack_with_caches_changes_nothing_by_itself(cached: Cached) -> None:
+    cached.deployed.program.up("--expect-no-changes", config=cached.config)
+
+
+def test_a_cache_is_open_to_the_clusters_certificates_alone(cached: Cached) -> None:
+    machine = cached.machines[0]
+    options = []
+    for option, kind in {"--cert": "crt", "--key": "key"}.items():
+        copy = cached.deployed.folder / f"borrowed.{kind}"
+        copy.write_text(machine.run(["cat", f"{machine.kind.data_dir}/agent/client-kubelet.{kind}"]).stdout)
+        options += [option, str(copy)]
+    for port in (PORT, PRIVATE_PORT):
+        assert cached.answer(port=port) == NO_ANSWER
+        assert cached.answer(*options, port=port) == "200"
+
+
+def test_k3s_itself_writes_the_same_files_at_its_next_start(cached: Cached) -> None:
+    machine = cached.deployed.program.machines["cube01"]
+    folder = f"{machine.kind.data_dir}/agent/etc/containerd/certs.d"
+    names = (HOST, PRIVATE, *(f"registry.cube.local:{port}" for port in (5000, PORT, PRIVATE_PORT)))
+    files = ["cat", *(f"{folder}/{name}/hosts.toml" for name in names)]
+    before = machine.run(files).stdout
+    restart(machine)
+    assert machine.run(files).stdout == before
+
+
+def test_pulls_go_on_past_a_cache_that_is_down(cached: Cached) -> None:
+    path = cached.push("team/past")
+    machine = cached.deployed.program.machines["cube02"]
+    through = cached.pull(machine, f"{HOST}/{path}")
+    assert cached.upstream.requests(DIRECT, "method=GET", "/v2/team/past/") == []
+    cached.kubectl("scale", "deployment", OBJECT, "--replicas=0")
+    cached.kubectl("wait", "--for=delete", "pod", "-l", f"cache={OBJECT}", "--timeout=60s")
+    try:
+        past = cached.pull(machine, f"{HOST}/{path}")
+    finally:
+        cached.kubectl("scale", "deployment", OBJECT, "--replicas=1")
+        cached.kubectl("rollout", "status", f"deployment/{OBJECT}", "--timeout=60s")
+    assert cached.upstream.requests(DIRECT, "method=GET", "/v2/team/past/")
+    assert past < through + AT_ONCE
+
+
+def test_what_a_cache_has_is_pulled_while_the_upstream_is_down(cached: Cached) -> None:
+    image = f"{HOST}/{cached.push('team/kept')}"
+    cached.pull(cached.deployed.program.machines["cube01"], image)
+    cached.upstream.stop()
+    try:
+        cached.pull(cached.deployed.program.machines["cube02"], image)
+    finally:
+        cached.upstream.start()
+
+
+@pytest.mark.long
+def test_a_wrong_password_is_one_sentence_and_pulls_of_others_go_on(cached: Cached) -> None:
+    program = cached.deployed.program
+    failed = program.up(config=with_caches(cached.deployed, "wrong"), expect=None)
+    assert failed.status != 0
+    assert f"cache.{PRIVATE}: found that http://{ADDRESS}:{CLOSED} refuses the user {USER} (HTTP/1." in failed.text
+    assert "correct its username and password" in failed.text
+    cached.pull(cached.machines[0], f"{HOST}/{cached.push('team/meanwhile')}")
+    program.up(config=cached.config)
+    cached.pull(cached.machines[0], f"{PRIVATE}/{cached.push('team/again')}")
+
+
+def test_the_upstreams_password_is_printed_and_stored_nowhere_in_plain_text(cached: Cached) -> None:
+    program = cached.deployed.program
+    needles = [PASSWORD.encode(), base64.b64encode(PASSWORD.encode()).rstrip(b"=")]
+    needles.append(base64.b64encode(f"{USER}:{PASSWORD}".encode()).rstrip(b"="))
+    exported = program.engine.run(
+        ["stack", "export", "--show-secrets", "--stack", "dev"], capture=True, timeout=60
+    ).stdout.encode()
+    assert [needle for needle in needles[:2] if needle in exported] == [needles[1]], "the search must find it"
+    printed = "\n".join(program.printed).encode()
+    assert [needle for needle in needles if needle in printed] == []
+    files = [path for path in program.engine.backend.rglob("*") if path.is_file()]
+    assert [path.name for path in files for needle in needles if needle in path.read_bytes()] == []
+    for name, machine in program.machines.items():
+        assert containing(machine, needles) == [], name
+        journal = machine.run(["journalctl", "--no-pager", "-o", "cat"]).stdout.encode()
+        assert [needle for needle in needles if needle in journal] == [], name
+    assert PASSWORD not in cached.kubectl("logs", f"deployment/{PRIVATE_OBJECT}", "--all-containers")
+
+
+def test_without_its_keys_every_cache_is_gone_and_every_file_is_as_before(cached: Cached) -> None:
+    program = cached.deployed.program
+    program.up()
+    kinds = "deployments,services,secrets,pvc,pods,networkpolicies"
+
+    def left() -> list[str]:
+        return [name for name in cached.kubectl("get", kinds, "-o", "name").split() if "/cache-" in name]
+
+    wait_until(lambda: not left(), 60, "the last pod of a cache")
+    assert cached.answer() == NO_ANSWER
+    service = json.loads(cached.kubectl("get", "service", "registry-service", "-o", "json"))
+    assert not [name for name in service["metadata"]["annotations"] if "shared" in name]
+    changed = {name: differences(cached.before[name], snapshot(machine)) for name, machine in program.machines.items()}
+    assert changed == {name: [] for name in changed}
+    program.up("--expect-no-changes")
