@@ -14,19 +14,24 @@ from .test_cleanup import NEVER
 from .test_monitoring import EVERYTHING, KINDS, definition
 from .test_names_in_pods import PODS
 from .test_passwords import with_auth
+from .upstream import ADDRESS, NAME, OPEN, Upstream
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
+CACHE = {NAME: {"port": 5003, "remoteUrl": f"http://{ADDRESS}:{OPEN}", "size": "1Gi"}}
 CLEANUP = {"schedule": NEVER, "keep": 1, "dryRun": False}
 
 
 @pytest.fixture(scope="module")
-def everything(deployed: Deployed) -> Iterator[Path]:
+def everything(deployed: Deployed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cluster without a registry, and a stack file with everything on; the committed stack afterwards."""
     program = deployed.program
+    upstream = Upstream(program.lab, tmp_path_factory.mktemp("upstream"))
+    upstream.start()
     kinds = json.dumps({"apiVersion": "v1", "kind": "List", "items": [definition(*one) for one in KINDS.items()]})
     program.kubectl("apply", "-f", "-", stdin=kinds)
     program.run("destroy", "--yes", "--skip-preview")
-    yield with_auth(program, more={**EVERYTHING, "pods": PODS, "cleanup": CLEANUP})
+    yield with_auth(program, more={**EVERYTHING, "pods": PODS, "cleanup": CLEANUP, "cache": CACHE})
+    upstream.stop()
     program.up()
     program.kubectl("delete", "-f", "-", stdin=kinds)
 
