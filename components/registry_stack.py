@@ -52,7 +52,11 @@ class RegistryStack(pulumi.ComponentResource):
             CertificatesArgs(
                 hostname=config.hostname,
                 dns_names=(*config.names, *service_names(config.namespace), *config.certificate_settings.dns_names),
-                addresses=(config.address, *config.certificate_settings.addresses),
+                addresses=(
+                    config.address,
+                    *(cache.address for cache in config.cache.values()),
+                    *config.certificate_settings.addresses,
+                ),
                 plan=config.certificates,
                 external_key_pem=args.external_authority_key,
             ),
@@ -87,7 +91,6 @@ class RegistryStack(pulumi.ComponentResource):
                     server_key_pem=certificates.server_key_pem,
                     passwords=args.upstream_passwords,
                     namespace=registry.namespace,
-                    service=registry.service,
                 ),
                 opts=pulumi.ResourceOptions(parent=self),
             ).services

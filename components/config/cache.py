@@ -8,11 +8,13 @@ from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema
 
 from components.config import rules
 from components.config.problem import Problem, shown
-from components.config.types import Integer, Model, Note, Port, Quantity, refusal
+from components.config.types import Address, Integer, Model, Note, Quantity, refusal
 
 if TYPE_CHECKING:
     from components.config.registry import RegistrySettings
 
+PORT: Final = 5000
+"""Of every cache, at its own address."""
 _HUB: Final = "docker.io"
 _HUB_SERVER: Final = "registry-1.docker.io"
 """Where the images of Docker Hub really are, as containerd and K3s know it."""
@@ -63,9 +65,10 @@ UpstreamPassword: TypeAlias = Annotated[SecretStr, AfterValidator(_password)]
 class Cache(Model):
     """The cache of one upstream."""
 
-    port: Port = Field(
-        description="The cache's port at the registry's address; nodes enter it with the cluster's own certificates.",
-        examples=[5003],
+    address: Address = Field(
+        validation_alias="ip",
+        description="A free address of the cluster's own Services, where nodes find the cache.",
+        examples=["10.43.0.53"],
     )
     remote_url: RemoteUrl | None = Field(
         default=None,
@@ -82,6 +85,11 @@ class Cache(Model):
     keep_days: Annotated[Integer, Field(ge=1, le=3650)] = Field(
         default=7, description="How many days after its first pull an image is removed from the cache.", examples=[7]
     )
+
+    @property
+    def endpoint(self) -> str:
+        """Where nodes find the cache."""
+        return f"[{self.address}]:{PORT}" if ":" in self.address else f"{self.address}:{PORT}"
 
     def url(self, name: str) -> str:
         """Where the cache pulls from."""
@@ -100,9 +108,7 @@ def server_url(name: str) -> str:
 
 def conflicts(settings: "RegistrySettings") -> Iterator[Problem]:
     """Rules between the caches and other keys."""
-    owners = {settings.port: "port"}
-    if settings.auth.configured:
-        owners[settings.auth.pull_port] = "auth.pullPort"
+    owners = {settings.address: "ip"}
     slugs: dict[str, str] = {}
     for name, cache in settings.cache.items():
         key = f"cache.{name}"
@@ -114,13 +120,13 @@ def conflicts(settings: "RegistrySettings") -> Iterator[Problem]:
                 rule=f"names of caches in the cluster have hyphens for dots and colons, and cache.{alike} has the same",
                 example="docker.io",
             )
-        owner = owners.setdefault(cache.port, f"{key}.port")
-        if owner != f"{key}.port":
+        owner = owners.setdefault(cache.address, f"{key}.ip")
+        if owner != f"{key}.ip":
             yield Problem(
-                key=f"{key}.port",
-                found=f"found {cache.port}",
-                rule=f"{owner} is the same: each port of the registry's address has one use",
-                example=str(max(owners) + 1),
+                key=f"{key}.ip",
+                found=f"found {shown(cache.address)}",
+                rule=f"{owner} is the same: a cache needs an address of its own, among those of the cluster's Services",
+                example="10.43.0.53",
                 reads=(owner,),
             )
         if name.partition(":")[0] in settings.names:

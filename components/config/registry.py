@@ -208,7 +208,7 @@ class RegistrySettings(Model):
         default_factory=dict,
         description="Upstreams whose images nodes pull through a cache in the cluster, by the name with which their "
         "images begin.",
-        examples=[{"docker.io": {"port": 5003}}],
+        examples=[{"docker.io": {"ip": "10.43.0.53"}}],
     )
 
     @property
@@ -225,10 +225,6 @@ class RegistrySettings(Model):
     def pull_endpoint(self) -> str | None:
         """Where nodes pull images of the registry; None where they do so as everybody else."""
         return f"{self.hostname}:{self.auth.pull_port}" if self.auth.configured else None
-
-    def cache_endpoint(self, upstream: str) -> str:
-        """Where nodes pull images of an upstream before they ask that itself."""
-        return f"{self.hostname}:{self.cache[upstream].port}"
 
     @property
     def names(self) -> tuple[str, ...]:

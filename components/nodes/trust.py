@@ -143,8 +143,8 @@ def settings(node: str, config: StackConfig, bundle_pem: str) -> dict[str, str]:
 
 def _trusted(config: StackConfig, bundle_pem: str) -> dict[str, str]:
     """The settings that decide what a node trusts: the same on every node."""
-    caches = {upstream: config.cache_endpoint(upstream) for upstream in config.cache}
-    # Ports that nodes have to themselves, and so enter with their own certificate.
+    caches = {upstream: cache.endpoint for upstream, cache in config.cache.items()}
+    # What nodes have to themselves, and so enter with their own certificate.
     own = [*([] if config.pull_endpoint is None else [config.pull_endpoint]), *caches.values()]
     mirrors = [*((endpoint, config.pull_endpoint) for endpoint in config.endpoints), *caches.items()]
     files = {endpoint: pull_hosts_toml(endpoint) for endpoint in own}

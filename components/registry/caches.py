@@ -1,4 +1,4 @@
-"""Caches of upstream registries: a server of its own for each, at a port of the registry's address.
+"""Caches of upstream registries: a server of its own for each, at an address inside the cluster.
 
 Nodes ask a cache first and the upstream itself if that fails, so nothing waits for a cache: it may be down, be moved or
 have lost its images, and pulls go on.
@@ -13,23 +13,29 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.config.auth import AuthSettings
-from components.config.cache import Cache, slug
+from components.config.cache import PORT, Cache, slug
 from components.config.monitoring import Monitoring
 from components.config.registry import RegistrySettings, Storage
 from components.registry.claim import claim
 from components.registry.metadata import object_metadata
-from components.registry.network_policy import network_policy
+from components.registry.network_policy import cache_policy
 from components.registry.passwords import CLIENT_CA_KEY, cache_revision, client_authority, client_variables
 from components.registry.pod import CONTAINER_PORT, environment, opened, pod
 from components.registry.registry import delete_first, encoded
-from components.registry.service import service, service_metadata
 
 _APP: Final = {"app": "registry-cache"}
 _REVISION_ANNOTATION: Final = "k3s-registry/cache"
 _AWAIT_SECONDS: Final = 180
-_LOGIN: Final = {"REGISTRY_PROXY_USERNAME": "username", "REGISTRY_PROXY_PASSWORD": "password"}
-"""The variables that the upstream's user is in, and their keys in the cache's Secret."""
+_LOGIN: Final = ("username", "password")
+"""Keys of the cache's Secret, and files of its pod: containerd would write variables of a pod to the node's disk."""
 _PARTS: Final = ("exchange.sh", "upstream.sh")
+_SERVE: Final = """\
+export REGISTRY_PROXY_USERNAME="$(cat /certs/username)" REGISTRY_PROXY_PASSWORD="$(cat /certs/password)"
+for file in /etc/distribution/config.yml /etc/docker/registry/config.yml; do
+    if [ -e "$file" ]; then exec registry serve "$file"; fi
+done
+"""
+"""Starts a registry that knows the upstream's user; the first path is registry 3's, the other that of registry 2."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +49,13 @@ class CachesArgs:
     """Those of the upstreams' users by the name of the upstream, as a secret."""
     namespace: Sequence[pulumi.Resource]
     """The registry's namespace; empty where another one is used as it is."""
-    service: pulumi.Resource
-    """The registry's own Service, which has the address before a cache shares it."""
 
 
 class Caches(pulumi.ComponentResource):
     """For each upstream a Secret, a claim, a Deployment and a Service; and one NetworkPolicy, if configured."""
 
     services: list[pulumi.Resource]
-    """Without a Service, a node that asks a cache would wait until it gives up; with one, it is refused at once."""
+    """Without a Service, a node that asks a cache waits until it gives up; with one, it is refused at once."""
 
     def __init__(self, name: str, args: CachesArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("k3s-registry:index:Caches", name, {}, opts)
@@ -65,7 +69,7 @@ class Caches(pulumi.ComponentResource):
             kubernetes.networking.v1.NetworkPolicy(
                 f"{name}-network-policy",
                 metadata=object_metadata(args.settings.namespace, _APP["app"]),
-                spec=network_policy(_APP, [CONTAINER_PORT]),
+                spec=cache_policy(_APP),
                 opts=delete_first(self, args.namespace),
             )
         self.register_outputs({})
@@ -112,9 +116,10 @@ class Caches(pulumi.ComponentResource):
         )
         return kubernetes.core.v1.Service(
             f"{name}-service",
-            metadata=service_metadata(settings, label),
-            spec=service(settings, labels, {cache.port: CONTAINER_PORT}),
-            opts=delete_first(self, [*args.namespace, args.service]),
+            # Nodes need the Service alone, which would be awaited until its pod is ready.
+            metadata=object_metadata(settings.namespace, label, {"pulumi.com/skipAwait": "true"}),
+            spec=cache_service(cache, labels),
+            opts=delete_first(self, args.namespace),
         )
 
 
@@ -135,6 +140,19 @@ def of_cache(settings: RegistrySettings, upstream: str) -> RegistrySettings:
     return settings.model_copy(update={"storage": storage, "auth": AuthSettings(), "monitoring": Monitoring()})
 
 
+def cache_service(cache: Cache, labels: Mapping[str, str]) -> kubernetes.core.v1.ServiceSpecArgs:
+    """The cache's address: inside the cluster alone, and known before the Service exists."""
+    core = kubernetes.core.v1
+    return core.ServiceSpecArgs(
+        selector=labels,
+        type="ClusterIP",
+        cluster_ip=cache.address,
+        ports=[core.ServicePortArgs(name="docker", protocol="TCP", port=PORT, target_port=CONTAINER_PORT)],
+        # A cluster gives a Service only its first IP family, which is IPv4 on most clusters.
+        ip_families=["IPv6"] if ":" in cache.address else None,
+    )
+
+
 def cache_pod(settings: RegistrySettings, upstream: str, cache: Cache) -> kubernetes.core.v1.PodSpecArgs:
     """The cache's pod: the registry's, but for what follows."""
     core = kubernetes.core.v1
@@ -145,17 +163,17 @@ def cache_pod(settings: RegistrySettings, upstream: str, cache: Cache) -> kubern
     container.name = "cache"
     variables = {**proxy_variables(upstream, cache), **client_variables()}
     # The secret of uploads is needless where nothing is uploaded, and is in a Secret of the registry's.
-    settled = [one for one in environment(settings.storage, variables) if one.name != "REGISTRY_HTTP_SECRET"]
-    login = [_from_secret(upstream, name, key) for name, key in _LOGIN.items()] if cache.username else []
-    container.env = [*settled, *login]
+    container.env = [one for one in environment(settings.storage, variables) if one.name != "REGISTRY_HTTP_SECRET"]
     container.startup_probe = opened(CONTAINER_PORT)
     container.readiness_probe = container.liveness_probe = container.lifecycle = None
     volumes: Any = spec.volumes
+    login = _LOGIN if cache.username else ()
     volumes[1].secret = core.SecretVolumeSourceArgs(
         secret_name=object_name(upstream),
-        items=[core.KeyToPathArgs(key=key, path=key) for key in ("tls.crt", "tls.key", CLIENT_CA_KEY)],
+        items=[core.KeyToPathArgs(key=key, path=key) for key in ("tls.crt", "tls.key", CLIENT_CA_KEY, *login)],
     )
     if login:
+        container.command = ["sh", "-c", _SERVE]
         spec.init_containers = [
             core.ContainerArgs(
                 name="login",
@@ -165,9 +183,9 @@ def cache_pod(settings: RegistrySettings, upstream: str, cache: Cache) -> kubern
                 env=[
                     core.EnvVarArgs(name="key", value=f"cache.{upstream}"),
                     core.EnvVarArgs(name="upstream", value=cache.url(upstream)),
-                    *login,
                 ],
                 resources=container.resources,
+                volume_mounts=[core.VolumeMountArgs(name="certs", mount_path="/certs", read_only=True)],
                 security_context=container.security_context,
                 termination_message_policy="FallbackToLogsOnError",
             )
@@ -184,9 +202,3 @@ def login_script() -> str:
     """The script that tries the upstream's user before the cache starts."""
     directory = resources.files("components.registry") / "scripts"
     return "".join((directory / part).read_text(encoding="utf-8") for part in _PARTS)
-
-
-def _from_secret(upstream: str, variable: str, key: str) -> kubernetes.core.v1.EnvVarArgs:
-    core = kubernetes.core.v1
-    reference = core.SecretKeySelectorArgs(name=object_name(upstream), key=key)
-    return core.EnvVarArgs(name=variable, value_from=core.EnvVarSourceArgs(secret_key_ref=reference))

@@ -5,28 +5,44 @@ from typing import Final
 
 import pulumi_kubernetes as kubernetes
 
+from components.config.auth import AuthSettings
 from components.config.monitoring import Monitoring
 from components.registry.metrics import METRICS_PORT
+from components.registry.passwords import NODES_CONTAINER_PORT
+from components.registry.pod import CONTAINER_PORT, LABELS
 
 _NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 
 
-def network_policy(
-    selector: Mapping[str, str], open_ports: Sequence[int], monitoring: Monitoring | None = None
-) -> kubernetes.networking.v1.NetworkPolicySpecArgs:
-    """Everybody reaches these ports; metrics, beside which the debug server has profiles, only the pods named.
+def network_policy(monitoring: Monitoring, auth: AuthSettings) -> kubernetes.networking.v1.NetworkPolicySpecArgs:
+    """Everybody reaches the registry; its metrics, beside which the debug server has profiles, only the pods named.
 
-    What the pods themselves connect to is not restricted: a registry opens no connections unless the user configures it
-    to, and a cache's upstream is anywhere.
+    What the pod itself connects to is not restricted: it opens no connections, unless the user configures it to.
     """
-    networking = kubernetes.networking.v1
-    rules = [networking.NetworkPolicyIngressRuleArgs(ports=[_port(number) for number in open_ports])]
-    if monitoring is not None and monitoring.exposes_metrics:
-        rules.append(networking.NetworkPolicyIngressRuleArgs(ports=[_port(METRICS_PORT)], from_=[_pods_of(monitoring)]))
-    return networking.NetworkPolicySpecArgs(
-        pod_selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=selector),
-        policy_types=["Ingress"],
-        ingress=rules,
+    open_ports = [CONTAINER_PORT, *([NODES_CONTAINER_PORT] if auth.configured else [])]
+    metrics = [_rule([METRICS_PORT], [_pods_of(monitoring)])] if monitoring.exposes_metrics else []
+    return _policy(LABELS, [_rule(open_ports), *metrics])
+
+
+def cache_policy(labels: Mapping[str, str]) -> kubernetes.networking.v1.NetworkPolicySpecArgs:
+    """Everybody reaches the port of caches, which asks for a certificate. Their upstreams are anywhere."""
+    return _policy(labels, [_rule([CONTAINER_PORT])])
+
+
+def _policy(
+    labels: Mapping[str, str], rules: Sequence[kubernetes.networking.v1.NetworkPolicyIngressRuleArgs]
+) -> kubernetes.networking.v1.NetworkPolicySpecArgs:
+    selector = kubernetes.meta.v1.LabelSelectorArgs(match_labels=labels)
+    return kubernetes.networking.v1.NetworkPolicySpecArgs(
+        pod_selector=selector, policy_types=["Ingress"], ingress=list(rules)
+    )
+
+
+def _rule(
+    ports: Sequence[int], peers: Sequence[kubernetes.networking.v1.NetworkPolicyPeerArgs] | None = None
+) -> kubernetes.networking.v1.NetworkPolicyIngressRuleArgs:
+    return kubernetes.networking.v1.NetworkPolicyIngressRuleArgs(
+        ports=[_port(number) for number in ports], from_=None if peers is None else list(peers)
     )
 
 

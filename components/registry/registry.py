@@ -14,21 +14,21 @@ from typing import Final
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.config.registry import RegistrySettings
+from components.config.registry import LoadBalancer, RegistrySettings
 from components.registry import handover
 from components.registry.address import SERVICE_NAME
 from components.registry.claim import claim
 from components.registry.metadata import OVERWRITE_MANUAL_CHANGES, object_metadata
 from components.registry.network_policy import network_policy
 from components.registry.passwords import (
+    NODES_CONTAINER_PORT,
     PASSWORDS_ANNOTATION,
     PasswordsGuard,
     configured_stage,
     password_files,
     proof_login,
 )
-from components.registry.pod import LABELS, POD_LABELS, SECRET_NAME, pod, strategy
-from components.registry.service import registry_ports, service, service_metadata
+from components.registry.pod import CONTAINER_PORT, LABELS, POD_LABELS, SECRET_NAME, pod, strategy
 
 _DEPLOYMENT_NAME: Final = "registry"
 _CERTIFICATE_ANNOTATION: Final = "k3s-registry/server-certificate"
@@ -136,15 +136,18 @@ class Registry(pulumi.ComponentResource):
         )
         self.service = kubernetes.core.v1.Service(
             f"{name}-service",
-            metadata=service_metadata(settings, SERVICE_NAME),
-            spec=service(settings, LABELS, registry_ports(settings)),
+            # Awaiting the Service would take ten seconds and show less than the pull proof does.
+            metadata=object_metadata(
+                settings.namespace, SERVICE_NAME, {**settings.service.annotations, "pulumi.com/skipAwait": "true"}
+            ),
+            spec=service(settings),
             opts=delete_first(self, namespace),
         )
         if settings.network_policy:
             kubernetes.networking.v1.NetworkPolicy(
                 f"{name}-network-policy",
                 metadata=object_metadata(settings.namespace, _DEPLOYMENT_NAME),
-                spec=network_policy(LABELS, [*registry_ports(settings).values()], settings.monitoring),
+                spec=network_policy(settings.monitoring, settings.auth),
                 opts=delete_first(self, namespace),
             )
         objects = pulumi.Output.all(self.deployment.metadata, self.service.metadata)
@@ -186,6 +189,31 @@ def registry_revision(settings: RegistrySettings, uids: Sequence[str | None]) ->
     # Whether a password is needed changes what a proof shows; without users nothing is added, so nothing changes.
     doors = [configured_stage(settings.auth), settings.auth.pull_port] if settings.auth.configured else []
     return hashlib.sha256(json.dumps([workload, place, list(uids), *doors]).encode()).hexdigest()
+
+
+def service(settings: RegistrySettings) -> kubernetes.core.v1.ServiceSpecArgs:
+    """The registry's address on the LAN."""
+    core = kubernetes.core.v1
+    targets = {settings.port: CONTAINER_PORT}
+    if settings.auth.configured:
+        targets[settings.auth.pull_port] = NODES_CONTAINER_PORT
+    # The name holds the number: in a preview's dry run the old port is still there, and a duplicate name is refused.
+    ports = [
+        core.ServicePortArgs(name=f"docker-{port}", protocol="TCP", port=port, target_port=target)
+        for port, target in targets.items()
+    ]
+    # A cluster gives a Service only its first IP family, which is IPv4 on most clusters.
+    families = ["IPv6"] if ":" in settings.address else None
+    if settings.load_balancer is LoadBalancer.NONE:
+        # The address is routed to the nodes by other means, and kube-proxy must accept it there.
+        return core.ServiceSpecArgs(
+            selector=LABELS, type="ClusterIP", ports=ports, external_ips=[settings.address], ip_families=families
+        )
+    # The field, not MetalLB's annotation: the annotation's name has changed, and MetalLB refuses both together.
+    wanted = settings.address if settings.load_balancer is LoadBalancer.METALLB else None
+    return core.ServiceSpecArgs(
+        selector=LABELS, type="LoadBalancer", ports=ports, load_balancer_ip=wanted, ip_families=families
+    )
 
 
 def encoded(text: str) -> str:

@@ -104,5 +104,5 @@ def test_every_example_is_valid(path: str, example: Any) -> None:
     if path.startswith("ssh.proxy."):
         values["ssh"]["proxy"] = {**SMALLEST["nodes"]["cube01"], **values["ssh"]["proxy"]}
     if path.startswith("cache."):
-        values["cache"]["cube01"].setdefault("port", 5003)
+        values["cache"]["cube01"].setdefault("ip", "10.43.0.53")
     assert StackConfig.model_validate(values, by_alias=True, by_name=False)

@@ -1,4 +1,4 @@
-"""The `cache` section: upstreams, and the ports of their caches."""
+"""The `cache` section: upstreams, and the addresses of their caches."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from components.config.cache import Cache, server_url
 from components.config.parse import parse
 from tests.config.stack_configs import SMALLEST, problems, with_value
 
+IP, OTHER = "10.43.0.53", "10.43.0.54"
 LOGIN = {"username": "alice", "password": "a secret word"}
 
 
@@ -16,7 +17,7 @@ def cache(**upstreams: Any) -> dict[str, Any]:
 
 
 def hub(**section: Any) -> dict[str, Any]:
-    return cache(**{"docker.io": {"port": 5003, **section}})
+    return cache(**{"docker.io": {"ip": IP, **section}})
 
 
 def test_without_the_key_there_is_no_cache() -> None:
@@ -24,14 +25,15 @@ def test_without_the_key_there_is_no_cache() -> None:
     assert parse(cache()) == parse(SMALLEST)
 
 
-def test_a_port_is_enough() -> None:
+def test_an_address_is_enough() -> None:
     config = parse(hub())
-    assert config.cache == {"docker.io": Cache(port=5003, size="10Gi", keep_days=7)}
-    assert config.cache_endpoint("docker.io") == "registry.cube.local:5003"
+    assert config.cache == {"docker.io": Cache(address=IP, size="10Gi", keep_days=7)}
+    assert config.cache["docker.io"].endpoint == f"{IP}:5000"
+    assert parse(hub(ip="fd43::35")).cache["docker.io"].endpoint == "[fd43::35]:5000"
 
 
 def test_an_upstream_is_where_its_name_says_unless_the_stack_says_otherwise() -> None:
-    config = parse(cache(**{"docker.io": {"port": 1}, "ghcr.io": {"port": 2, "remoteUrl": "http://10.0.0.1:5000"}}))
+    config = parse(cache(**{"docker.io": {"ip": IP}, "ghcr.io": {"ip": OTHER, "remoteUrl": "http://10.0.0.1:5000"}}))
     assert config.cache["docker.io"].url("docker.io") == "https://registry-1.docker.io"
     assert config.cache["ghcr.io"].url("ghcr.io") == "http://10.0.0.1:5000"
     assert server_url("gitlab.lan:5050") == "https://gitlab.lan:5050"
@@ -40,8 +42,8 @@ def test_an_upstream_is_where_its_name_says_unless_the_stack_says_otherwise() ->
 @pytest.mark.parametrize(
     ("section", "key", "told"),
     [
-        ({"port": None}, "port", "it is required"),
-        ({"port": 0}, "port", "an integer from 1"),
+        ({"ip": None}, "ip", "it is required"),
+        ({"ip": "127.0.0.1"}, "ip", "it must be an address that other machines reach"),
         ({"remoteUrl": "https://m.test/v2"}, "remoteUrl", "it must be http:// or https://"),
         ({"remoteUrl": "https://alice:word@m.test"}, "remoteUrl", "it must be http:// or https://"),
         ({"size": "big"}, "size", "Kubernetes quantity"),
@@ -56,32 +58,32 @@ def test_a_wrong_value_is_refused(section: dict[str, Any], key: str, told: str) 
 
 @pytest.mark.parametrize("name", ["Docker.io", "a.b/c", "https://a.b", "a.b:", "a.b:x", "10.0.0.1", "x" * 58])
 def test_a_name_with_which_no_image_begins_is_refused(name: str) -> None:
-    [problem] = problems(cache(**{name: {"port": 5003}}))
+    [problem] = problems(cache(**{name: {"ip": IP}}))
     assert "it must be the name with which images of the upstream begin" in problem
 
 
 @pytest.mark.parametrize("name", ["registry-1.docker.io", "index.docker.io"])
 def test_docker_hub_has_one_name(name: str) -> None:
-    [problem] = problems(cache(**{name: {"port": 5003}}))
+    [problem] = problems(cache(**{name: {"ip": IP}}))
     assert "images of Docker Hub begin with docker.io" in problem
 
 
 def test_the_registry_is_not_its_own_upstream() -> None:
-    [problem] = problems(cache(**{"registry.cube.local:5000": {"port": 5003}}))
+    [problem] = problems(cache(**{"registry.cube.local:5000": {"ip": IP}}))
     assert "it is the registry's own" in problem
 
 
 def test_two_caches_have_two_names_in_the_cluster() -> None:
-    [problem] = problems(cache(**{"a.b": {"port": 1}, "a-b": {"port": 2}}))
+    [problem] = problems(cache(**{"a.b": {"ip": IP}, "a-b": {"ip": OTHER}}))
     assert problem.startswith("cache.a-b: ")
     assert "cache.a.b has the same" in problem
 
 
-@pytest.mark.parametrize("other", [{"port": 5003}, {"auth": {"users": {"bob": "word"}, "pullPort": 5003}}])
-def test_each_port_has_one_use(other: dict[str, Any]) -> None:
-    [problem] = problems(hub() | other, encrypted=["auth"])
-    assert problem.startswith("cache.docker.io.port: ")
-    assert "each port of the registry's address has one use" in problem
+@pytest.mark.parametrize("other", [{"cache": {"docker.io": {"ip": IP}, "ghcr.io": {"ip": IP}}}, {"ip": IP}])
+def test_each_cache_has_an_address_of_its_own(other: dict[str, Any]) -> None:
+    [problem] = problems(hub() | other)
+    assert ".ip: found" in problem
+    assert "a cache needs an address of its own" in problem
 
 
 @pytest.mark.parametrize(("key", "other"), [("username", "password"), ("password", "username")])

@@ -17,7 +17,7 @@ from .test_passwords import with_auth
 from .upstream import ADDRESS, NAME, OPEN, Upstream
 
 pytestmark = [pytest.mark.lab, pytest.mark.long]
-CACHE = {NAME: {"port": 5003, "remoteUrl": f"http://{ADDRESS}:{OPEN}", "size": "1Gi"}}
+CACHE = {NAME: {"ip": "10.43.0.53", "remoteUrl": f"http://{ADDRESS}:{OPEN}", "size": "1Gi"}}
 CLEANUP = {"schedule": NEVER, "keep": 1, "dryRun": False}
 
 

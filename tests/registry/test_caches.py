@@ -3,13 +3,11 @@
 import json
 from typing import Any
 
-import pytest
-
 from tests.recordings import COMMAND, Build, clear_texts, inputs
 
 PASSWORD = "a secret word"
-HUB = {"docker.io": {"port": 5003}}
-LOGIN = {"docker.io": {"port": 5003, "username": "alice", "password": PASSWORD}}
+HUB = {"docker.io": {"ip": "10.43.0.53"}}
+LOGIN = {"docker.io": {"ip": "10.43.0.53", "username": "alice", "password": PASSWORD}}
 DEPLOYMENT = "registry-caches-docker-io-deployment"
 
 
@@ -20,8 +18,8 @@ def container_of(recorded: Any, name: str = DEPLOYMENT) -> dict[str, Any]:
     return found
 
 
-def test_each_upstream_has_a_claim_a_server_and_a_port_of_its_own(build: Build, config: dict[str, Any]) -> None:
-    caches = {**HUB, "ghcr.io": {"port": 5004}}
+def test_each_upstream_has_a_claim_a_server_and_an_address_of_its_own(build: Build, config: dict[str, Any]) -> None:
+    caches = {**HUB, "ghcr.io": {"ip": "10.43.0.54"}}
     added = set(build({**config, "cache": caches}).names) - set(build(config).names)
     roles = ("files", "claim", "deployment", "service")
     expected = {f"registry-caches-{slug}-{role}" for slug in ("docker-io", "ghcr-io") for role in roles}
@@ -35,11 +33,11 @@ def test_a_cache_is_a_registry_with_an_upstream(build: Build, config: dict[str, 
     assert variables["REGISTRY_PROXY_TTL"] == "168h"
     assert variables["REGISTRY_STORAGE_DELETE_ENABLED"] == "true", "or nothing would ever expire"
     assert variables["REGISTRY_HTTP_TLS_CLIENTCAS"] == "[/certs/client-ca.crt]"
-    assert "REGISTRY_PROXY_USERNAME" not in variables
+    assert "command" not in container
 
 
 def test_no_other_service_finds_the_pods_of_a_cache(build: Build, config: dict[str, Any]) -> None:
-    caches = {**HUB, "ghcr.io": {"port": 5004}}
+    caches = {**HUB, "ghcr.io": {"ip": "10.43.0.54"}}
     recorded = build({**config, "cache": caches}).by_name
     labels = {
         name: inputs(recorded[name])["spec"]["template"]["metadata"]["labels"]
@@ -53,24 +51,16 @@ def test_no_other_service_finds_the_pods_of_a_cache(build: Build, config: dict[s
         ]
 
 
-def test_a_cache_shares_the_registrys_address(build: Build, config: dict[str, Any]) -> None:
+def test_a_cache_has_an_address_inside_the_cluster_that_its_certificate_contains(
+    build: Build, config: dict[str, Any]
+) -> None:
     recorded = build({**config, "cache": HUB}).by_name
-    services = [inputs(recorded[f"registry-{name}-service"]) for name in ("server", "caches-docker-io")]
-    assert {service["spec"]["loadBalancerIP"] for service in services} == {config["ip"]}
-    keys = [service["metadata"]["annotations"]["metallb.io/allow-shared-ip"] for service in services]
-    assert keys[0] == keys[1]
-    assert [port["port"] for port in services[1]["spec"]["ports"]] == [5003]
+    service = inputs(recorded["registry-caches-docker-io-service"])["spec"]
+    assert (service["type"], service["clusterIP"], service["ports"][0]["port"]) == ("ClusterIP", "10.43.0.53", 5000)
+    assert inputs(recorded["registry-certificates-server-request"])["ipAddresses"] == [config["ip"], "10.43.0.53"]
 
 
-@pytest.mark.parametrize("name", ["metallb.io/allow-shared-ip", "metallb.universe.tf/allow-shared-ip"])
-def test_the_users_own_words_for_sharing_stay(build: Build, config: dict[str, Any], name: str) -> None:
-    own = {"service": {"annotations": {name: "lan"}}, "cache": HUB}
-    for service in ("server", "caches-docker-io"):
-        found = inputs(build({**config, **own}).by_name[f"registry-{service}-service"])["metadata"]["annotations"]
-        assert {key: value for key, value in found.items() if "shared" in key} == {name: "lan"}
-
-
-def test_nodes_come_after_the_ports_that_they_are_sent_to(build: Build, config: dict[str, Any]) -> None:
+def test_nodes_come_after_the_addresses_that_they_are_sent_to(build: Build, config: dict[str, Any]) -> None:
     recording = build({**config, "cache": HUB})
     after = {recording.name_of(urn) for urn in recording.by_name["cube01-trust"].dependencies}
     assert "registry-caches-docker-io-service" in after
@@ -84,7 +74,7 @@ def test_another_key_pair_or_login_is_another_pod(build: Build, config: dict[str
 
     first = revision(LOGIN["docker.io"])
     assert first == revision(LOGIN["docker.io"])
-    assert len({first, revision({"port": 5003}), revision({**LOGIN["docker.io"], "password": "x"})}) == 3
+    assert len({first, revision({"ip": "10.43.0.53"}), revision({**LOGIN["docker.io"], "password": "x"})}) == 3
 
 
 def test_the_password_is_in_one_secret_and_nowhere_in_plain_text(build: Build, config: dict[str, Any]) -> None:
@@ -116,7 +106,7 @@ def test_priority_and_policy_of_the_registry_are_those_of_its_caches(build: Buil
 
 def test_the_registry_itself_is_the_same_with_a_cache(build: Build, config: dict[str, Any]) -> None:
     without, with_cache = build(config).by_name, build({**config, "cache": HUB}).by_name
-    for role in ("namespace", "certificate", "claim", "deployment"):
+    for role in ("namespace", "claim", "deployment", "service"):
         assert inputs(with_cache[f"registry-server-{role}"]) == inputs(without[f"registry-server-{role}"])
 
 

@@ -68,7 +68,7 @@ check_hosts_toml() {
 
 # write_hosts_toml: K3s writes the file anew at each of its starts, so a file that means the same stays as it is.
 write_hosts_toml() {
-	text=$(printf %s "${named_hosts_toml:-}" | sed -n "/^@$registry\$/,/^@/{/^@/!p;}")
+	text=$(printf %s "${named_hosts_toml:-}" | awk -v name="@$registry" '/^@/ { own = $0 == name; next } own')
 	if [ ! "$text" ]; then text=${hosts_toml%%"$endpoint"*}$registry${hosts_toml#*"$endpoint"}; fi
 	printf '%s\n' "${text%"$nl"}" | sed "s|@data-dir@|$data|g" >"$work/new"
 	if means_ours; then cat "$toml" >"$work/new"; fi

@@ -15,7 +15,7 @@ find_files() {
 	owners=$root/etc/rancher/k3s/k3s-registry-nodes
 	others=$(grep -svxF "$node" "$owners") || :
 	find_store
-	# A cache concerns two names: the upstream's, and that of its own port.
+	# A cache concerns two names: the upstream's, and that of its own address.
 	endpoints="$endpoints${caches:+ $caches}"
 	find_registries
 }

@@ -4,6 +4,8 @@
 #
 # Only a refusal ends this in failure. Whatever else goes wrong, the registry says itself.
 
+login=${login:-/certs}
+
 # ask URL: prints the answer to a request with the user's password, or nothing. HTTP/1.0 ends with the connection.
 ask() {
 	rest=${1#*://}
@@ -14,7 +16,7 @@ ask() {
 	esac
 	{
 		printf 'GET /%s HTTP/1.0\r\nHost: %s\r\nAuthorization: Basic ' "${rest#*/}" "${rest%%/*}"
-		printf %s "$REGISTRY_PROXY_USERNAME:$REGISTRY_PROXY_PASSWORD" | base64 | tr -d '\n'
+		printf '%s:%s' "$(cat "$login/username")" "$(cat "$login/password")" | base64 | tr -d '\n'
 		printf '\r\n\r\n'
 	} | case $1 in
 	https:*) exchange "${where%:*}" "${where##*:}" "${where%:*}" 2>/dev/null ;;
@@ -44,7 +46,7 @@ try_login() {
 	case $status in
 	HTTP/*' 401'* | HTTP/*' 403'*)
 		printf '%s: found that %s refuses the user %s (%s); a cache that may not pull keeps nothing; %s\n' \
-			"$key" "$upstream" "$REGISTRY_PROXY_USERNAME" "$status" "correct its username and password" >&2
+			"$key" "$upstream" "$(cat "$login/username")" "$status" "correct its username and password" >&2
 		return 1
 		;;
 	esac

@@ -73,12 +73,13 @@ class Tried:
     def run(self, url: str | None = None) -> subprocess.CompletedProcess[str]:
         """Try the login; returns status and output."""
         username, _, password = LOGIN.partition(":")
+        (self.folder / "username").write_text(username)
+        (self.folder / "password").write_text(password)
         environment = {
             "PATH": f"{self.folder}:{os.environ['PATH']}",
             "key": "cache.up.test",
             "upstream": url or self.upstream.url,
-            "REGISTRY_PROXY_USERNAME": username,
-            "REGISTRY_PROXY_PASSWORD": password,
+            "login": str(self.folder),
         }
         command = [*self.shell, "-c", login_script()]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
