@@ -27,7 +27,24 @@ REGISTRY = "registry:3"
 SHELL_LINKS = ("sh", "cat", "echo", "ls", "mkdir", "mv", "nslookup", "rm", "sleep", "test", "true", "wget")
 REGISTRY_LINKS = (
     *SHELL_LINKS,
-    *("awk", "cp", "find", "grep", "head", "ln", "nc", "printf", "sed", "sort", "stat", "tail", "timeout", "tr", "wc"),
+    *(
+        "awk",
+        "base64",
+        "cp",
+        "find",
+        "grep",
+        "head",
+        "ln",
+        "nc",
+        "printf",
+        "sed",
+        "sort",
+        "stat",
+        "tail",
+        "timeout",
+        "tr",
+        "wc",
+    ),
 )
 """The part of Alpine's busybox that scripts in the registry's image use."""
 PATH_VARIABLE = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

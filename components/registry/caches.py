@@ -102,9 +102,12 @@ class Caches(pulumi.ComponentResource):
             spec=kubernetes.apps.v1.DeploymentSpecArgs(
                 replicas=1,
                 selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=labels),
-                # Two servers would each write what expires when, and images that one of them forgets would stay for
-                # ever. Between the two, nodes ask the upstream.
-                strategy=kubernetes.apps.v1.DeploymentStrategyArgs(type="Recreate"),
+                # One after the other, since each writes the list of what expires, and what only one of them knows would
+                # stay for ever. Not `Recreate`, whose rollout the provider takes for done before it has begun.
+                strategy=kubernetes.apps.v1.DeploymentStrategyArgs(
+                    type="RollingUpdate",
+                    rolling_update=kubernetes.apps.v1.RollingUpdateDeploymentArgs(max_surge=0, max_unavailable=1),
+                ),
                 template=kubernetes.core.v1.PodTemplateSpecArgs(
                     metadata=kubernetes.meta.v1.ObjectMetaArgs(
                         labels=labels, annotations={_REVISION_ANNOTATION: pulumi.Output.unsecret(revision)}
@@ -112,7 +115,10 @@ class Caches(pulumi.ComponentResource):
                     spec=cache_pod(settings, upstream, cache),
                 ),
             ),
-            opts=delete_first(self, [secret, volume], replace_with=[*args.namespace, volume]),
+            opts=pulumi.ResourceOptions.merge(
+                delete_first(self, [secret, volume], replace_with=[*args.namespace, volume]),
+                pulumi.ResourceOptions(hooks=_explained(f"{name}-deployment", not_ready(settings, upstream))),
+            ),
         )
         return kubernetes.core.v1.Service(
             f"{name}-service",
@@ -121,6 +127,23 @@ class Caches(pulumi.ComponentResource):
             spec=cache_service(cache, labels),
             opts=delete_first(self, args.namespace),
         )
+
+
+def not_ready(settings: RegistrySettings, upstream: str) -> str:
+    """The sentence for a cache that does not start: what the provider knows of its pod is not why."""
+    return (
+        f"cache.{upstream}: the cache was not ready within {_AWAIT_SECONDS} s; its upstream must answer and accept its "
+        f"user; the log says which of them failed: `kubectl -n {settings.namespace} logs "
+        f"deployment/{object_name(upstream)} --all-containers`; nodes pull from the upstream itself meanwhile"
+    )
+
+
+def _explained(name: str, sentence: str) -> pulumi.ResourceHookBinding:
+    def log(_failure: pulumi.ErrorHookArgs) -> bool:
+        pulumi.log.error(sentence)
+        return False
+
+    return pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"{name}-failure", log)])
 
 
 def object_name(upstream: str) -> str:

@@ -187,9 +187,12 @@ def test_what_a_cache_has_is_pulled_while_the_upstream_is_down(cached: Cached) -
 def test_a_wrong_password_is_one_sentence_and_pulls_of_others_go_on(cached: Cached) -> None:
     program = cached.deployed.program
     failed = program.up(config=with_caches(cached.deployed, "wrong"), expect=None)
-    assert failed.status != 0
-    assert f"cache.{PRIVATE}: found that http://{ADDRESS}:{CLOSED} refuses the user {USER} (HTTP/1." in failed.text
-    assert "correct its username and password" in failed.text
+    assert failed.status != 0, failed.text
+    log = ("logs", f"deployment/{PRIVATE_OBJECT}", "--all-containers")
+    assert f"cache.{PRIVATE}: the cache was not ready" in failed.text
+    assert f"kubectl -n docker-registry {' '.join(log)}" in failed.text
+    told = f"cache.{PRIVATE}: found that http://{ADDRESS}:{CLOSED} refuses the user {USER} (HTTP/1."
+    assert told in cached.kubectl(*log)
     cached.pull(cached.machines[0], f"{HOST}/{cached.push('team/meanwhile')}")
     program.up(config=cached.config)
     cached.pull(cached.machines[0], f"{PRIVATE}/{cached.push('team/again')}")

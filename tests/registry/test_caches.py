@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+from components.config.parse import parse
+from components.registry.caches import not_ready
+from tests.config.stack_configs import SMALLEST
 from tests.recordings import COMMAND, Build, clear_texts, inputs
 
 PASSWORD = "a secret word"
@@ -113,3 +116,15 @@ def test_the_registry_itself_is_the_same_with_a_cache(build: Build, config: dict
 def test_a_preview_with_a_cache_registers_the_same_resources(build: Build, config: dict[str, Any]) -> None:
     values = {**config, "cache": LOGIN}
     assert set(build(values, preview=True).names) == set(build(values).names)
+
+
+def test_the_pod_of_a_cache_comes_after_the_former_one(build: Build, config: dict[str, Any]) -> None:
+    rolling = inputs(build({**config, "cache": HUB}).by_name[DEPLOYMENT])["spec"]["strategy"]["rollingUpdate"]
+    assert (rolling["maxSurge"], rolling["maxUnavailable"]) == (0, 1)
+
+
+def test_a_cache_that_does_not_start_is_one_sentence_with_the_command_that_shows_why() -> None:
+    settings = parse({**SMALLEST, "namespace": "other", "cache": HUB})
+    said = not_ready(settings, "docker.io")
+    assert said.startswith("cache.docker.io: the cache was not ready within 180 s; ")
+    assert "`kubectl -n other logs deployment/cache-docker-io --all-containers`" in said
