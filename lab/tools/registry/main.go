@@ -1,5 +1,5 @@
 // Command registry is the distribution registry with the storage drivers the lab uses. Stock registry also links the SDKs
-// of three clouds, which take longer to download and compile than all the rest.
+// of two other clouds, which take longer to download and compile than all the rest.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	_ "github.com/distribution/distribution/v3/registry/proxy"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/s3-aws"
 )
 
 func main() {
