@@ -26,6 +26,7 @@ stack = RegistryStack(
         external_authority_key=source.secret("caPrivateKey"),
         passwords=source.passwords(config),
         upstream_passwords=source.upstream_passwords(config),
+        s3_keys=source.s3_keys(config),
     ),
     opts=pulumi.ResourceOptions(providers=[cluster]),
 )

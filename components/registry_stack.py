@@ -37,6 +37,8 @@ class RegistryStackArgs:
     """Those of the registry's users, by name."""
     upstream_passwords: pulumi.Input[Mapping[str, str]] = field(default_factory=dict)
     """With which caches pull, by the name of the upstream."""
+    s3_keys: pulumi.Input[Mapping[str, str]] = field(default_factory=dict)
+    """Those of the bucket, by their names in the configuration; empty without a bucket."""
 
 
 class RegistryStack(pulumi.ComponentResource):
@@ -67,6 +69,7 @@ class RegistryStack(pulumi.ComponentResource):
             server_certificate_pem=certificates.server_certificate_pem,
             server_key_pem=certificates.server_key_pem,
             passwords=args.passwords,
+            s3_keys=args.s3_keys,
         )
         registry = Registry(f"{name}-server", registry_args, opts=pulumi.ResourceOptions(parent=self))
         if config.pods.anything:

@@ -17,7 +17,7 @@ SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"
 """Key under which the engine's protocol wraps a secret value."""
 
 
-SECRETS = ("sshPrivateKey", "kubeconfig", "caPrivateKey", "auth", "cache")
+SECRETS = ("sshPrivateKey", "kubeconfig", "caPrivateKey", "auth", "cache", "storage")
 COMMAND = "command:remote:Command"
 
 
@@ -163,6 +163,10 @@ def _build(
     def program() -> Any:
         config = parse(values, encrypted=SECRETS)
         users = {name: password.get_secret_value() for name, password in config.auth.users.items()}
+        s3 = config.storage.s3
+        keys = (
+            {"accessKey": s3.access_key.get_secret_value(), "secretKey": s3.secret_key.get_secret_value()} if s3 else {}
+        )
         args = RegistryStackArgs(
             config=config,
             ssh_private_key=key,
@@ -171,6 +175,7 @@ def _build(
             upstream_passwords=pulumi.Output.secret(
                 {name: cache.password.get_secret_value() for name, cache in config.cache.items() if cache.password}
             ),
+            s3_keys=pulumi.Output.secret(keys) if keys else {},
         )
         stack = RegistryStack("registry", args)
         return pulumi.Output.from_input(collect(stack))

@@ -97,6 +97,17 @@ def conflicts(settings: "RegistrySettings") -> Iterator[Problem]:
             example="image: registry:3",
             reads=("image",),
         )
+    if settings.storage.s3 is not None:
+        yield Problem(
+            key="cleanup.schedule",
+            found="is set beside storage.s3",
+            rule="the clean-up keeps pushes away from a collection by locks of the kernel on one volume, and a bucket "
+            "has none",
+            example="remove cleanup, and collect by hand (docs/operating.md, Space)",
+            reads=("storage.s3",),
+            quotes_values=False,
+        )
+        return
     mode = settings.storage.access_mode.value
     if mode != "ReadWriteOnce":
         yield Problem(

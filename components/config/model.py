@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr
 
 from components.certificates.plan import CertificatePlan
-from components.config import cache, cleanup, rules
+from components.config import cache, cleanup, rules, storage
 from components.config.certificates import CertificateSettings
 from components.config.nodes import HOST_KEY_EXAMPLE, Node, NodeSettings, Ssh
 from components.config.problem import Problem, repetitions, shown
@@ -173,6 +173,7 @@ class StackConfig(RegistrySettings):
             )
         yield from self._shared_addresses()
         yield from self._second_addresses()
+        yield from storage.conflicts(self)
         yield from cleanup.conflicts(self)
         yield from cache.conflicts(self)
         yield from self.certificate_settings.conflicts(self.ca_certificate, self.ca_private_key.get_secret_value())

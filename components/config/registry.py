@@ -10,6 +10,7 @@ from components.config.auth import AuthSettings
 from components.config.cache import Cache, UpstreamName
 from components.config.cleanup import Cleanup
 from components.config.monitoring import Monitoring
+from components.config.storage import Replicas, Storage
 from components.config.types import (
     Address,
     AnnotationName,
@@ -21,7 +22,6 @@ from components.config.types import (
     NodeLabelName,
     NodeLabelValue,
     Port,
-    Quantity,
     RegistryName,
 )
 
@@ -43,41 +43,6 @@ class ImagePullPolicy(StrEnum):
     IF_NOT_PRESENT = "IfNotPresent"
     ALWAYS = "Always"
     NEVER = "Never"
-
-
-class AccessMode(StrEnum):
-    """How the claim may be mounted."""
-
-    READ_WRITE_ONCE = "ReadWriteOnce"
-    READ_WRITE_ONCE_POD = "ReadWriteOncePod"
-    READ_WRITE_MANY = "ReadWriteMany"
-
-
-class Storage(Model):
-    """The claim that holds the images."""
-
-    class_name: DnsName = Field(default="longhorn", description="The storage class.", examples=["longhorn"])
-    size: Quantity = Field(default="15Gi", description="The size of the claim.", examples=["15Gi"])
-    protect: Boolean = Field(
-        default=True,
-        description="Whether namespace and claim, and so the images, are protected from deletion.",
-        examples=[True],
-    )
-    claim_name: DnsName = Field(
-        default="longhorn-docker-registry-pvc",
-        description="The name of the claim.",
-        examples=["registry-images"],
-    )
-    access_mode: AccessMode = Field(
-        default=AccessMode.READ_WRITE_ONCE,
-        description="How the claim may be mounted.",
-        examples=["ReadWriteOnce"],
-    )
-    delete: Boolean = Field(
-        default=True,
-        description="Whether clients may delete tags and images; a collection frees their space.",
-        examples=[False],
-    )
 
 
 class ServiceSettings(Model):
@@ -145,8 +110,14 @@ class RegistrySettings(Model):
     )
     storage: Storage = Field(
         default_factory=Storage,
-        description="The claim that holds the images.",
+        description="The claim that holds the images, or the bucket that does so in its place.",
         examples=[{"className": "local-path", "size": "15Gi"}],
+    )
+    replicas: Replicas = Field(
+        default=1,
+        description="How many pods serve the registry, each on a node of its own where there are enough; more than one "
+        "needs storage.s3.",
+        examples=[2],
     )
     image: Image = Field(
         default="registry:3",

@@ -36,17 +36,8 @@ def rules(
     """
     # Whoever runs `up` now and then renews the certificate long before this.
     late = max(renew_days // 2, _LEAST_CERTIFICATE_DAYS)
-    claim = f'namespace="{settings.namespace}",persistentvolumeclaim="{settings.storage.claim_name}"'
     alerts = [
-        _alert(
-            "RegistrySpaceLow",
-            f"kubelet_volume_stats_available_bytes{{{claim}}} / kubelet_volume_stats_capacity_bytes{{{claim}}} "
-            f"< {_LEAST_SPACE}",
-            wait="15m",
-            severity="warning",
-            summary=f"Less than {_LEAST_SPACE:.0%} of the claim {settings.storage.claim_name} is free: delete images "
-            "and collect their space, or enlarge storage.size.",
-        ),
+        *([_space_low(settings)] if settings.storage.s3 is None else []),
         _alert(
             "RegistryCertificateEnds",
             f"vector({epoch(server_not_after)}) - time() < {late * _DAY}",
@@ -84,6 +75,19 @@ def rules(
     found = {"namespace": settings.namespace}
     named = [{**alert, "labels": {**alert["labels"], **found}} for alert in alerts]
     return {"groups": [{"name": "k3s-registry", "rules": named}]}
+
+
+def _space_low(settings: RegistrySettings) -> Mapping[str, Any]:
+    claim = f'namespace="{settings.namespace}",persistentvolumeclaim="{settings.storage.claim_name}"'
+    return _alert(
+        "RegistrySpaceLow",
+        f"kubelet_volume_stats_available_bytes{{{claim}}} / kubelet_volume_stats_capacity_bytes{{{claim}}} "
+        f"< {_LEAST_SPACE}",
+        wait="15m",
+        severity="warning",
+        summary=f"Less than {_LEAST_SPACE:.0%} of the claim {settings.storage.claim_name} is free: delete images "
+        "and collect their space, or enlarge storage.size.",
+    )
 
 
 def epoch(moment: str) -> int:

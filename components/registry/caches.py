@@ -15,7 +15,8 @@ import pulumi_kubernetes as kubernetes
 from components.config.auth import AuthSettings
 from components.config.cache import PORT, Cache, slug
 from components.config.monitoring import Monitoring
-from components.config.registry import RegistrySettings, Storage
+from components.config.registry import RegistrySettings
+from components.config.storage import Storage
 from components.registry.claim import claim
 from components.registry.metadata import object_metadata
 from components.registry.network_policy import cache_policy
@@ -116,7 +117,7 @@ class Caches(pulumi.ComponentResource):
                 ),
             ),
             opts=pulumi.ResourceOptions.merge(
-                delete_first(self, [secret, volume], replace_with=[*args.namespace, volume]),
+                delete_first(self, [secret, *volume], replace_with=[*args.namespace, *volume]),
                 pulumi.ResourceOptions(hooks=_explained(f"{name}-deployment", not_ready(settings, upstream))),
             ),
         )
@@ -160,7 +161,8 @@ def of_cache(settings: RegistrySettings, upstream: str) -> RegistrySettings:
         protect=False,
         claim_name=object_name(upstream),
     )
-    return settings.model_copy(update={"storage": storage, "auth": AuthSettings(), "monitoring": Monitoring()})
+    others = {"storage": storage, "replicas": 1, "auth": AuthSettings(), "monitoring": Monitoring()}
+    return settings.model_copy(update=others)
 
 
 def cache_service(cache: Cache, labels: Mapping[str, str]) -> kubernetes.core.v1.ServiceSpecArgs:

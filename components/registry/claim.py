@@ -21,10 +21,14 @@ def claim(
     parent: pulumi.Resource,
     depends_on: Sequence[pulumi.Resource],
     key: str = "storage.size",
-) -> kubernetes.core.v1.PersistentVolumeClaim:
-    """Create the claim; a change of its size, which has this key, is judged in the preview."""
+) -> list[pulumi.Resource]:
+    """Create the claim, unless a bucket holds the images; a change of its size, which has this key, is judged in the
+    preview.
+    """
     storage = settings.storage
-    return kubernetes.core.v1.PersistentVolumeClaim(
+    if storage.s3 is not None:
+        return []
+    created = kubernetes.core.v1.PersistentVolumeClaim(
         name,
         metadata=object_metadata(settings.namespace, storage.claim_name),
         spec=kubernetes.core.v1.PersistentVolumeClaimSpecArgs(
@@ -48,6 +52,7 @@ def claim(
             ),
         ),
     )
+    return [created]
 
 
 def _refuse_less(key: str) -> Callable[[pulumi.ResourceHookArgs], None]:

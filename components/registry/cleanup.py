@@ -151,7 +151,7 @@ def beside_registries_that_hand_over(settings: RegistrySettings) -> kubernetes.c
     no such pod starts here while a clean-up runs.
     """
     core = kubernetes.core.v1
-    together = affinity(settings.storage.access_mode)
+    together = affinity(settings.storage)
     if together is not None:
         without_locks = kubernetes.meta.v1.LabelSelectorArgs(
             match_labels=POD_LABELS,

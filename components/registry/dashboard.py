@@ -18,6 +18,14 @@ def dashboard(settings: RegistrySettings) -> str:
     """The dashboard's JSON. Its variable `datasource` lets the viewer choose a Prometheus."""
     ours = f'namespace="{settings.namespace}",service="{METRICS_SERVICE}"'
     claim = f'namespace="{settings.namespace}",persistentvolumeclaim="{settings.storage.claim_name}"'
+    room = (
+        "Room of the claim",
+        "bytes",
+        {
+            "free": f"kubelet_volume_stats_available_bytes{{{claim}}}",
+            "size": f"kubelet_volume_stats_capacity_bytes{{{claim}}}",
+        },
+    )
     panels = [
         ("Requests per second", "reqps", {"{{method}} {{code}}": _rate("requests_total", ours, "method, code")}),
         (
@@ -38,14 +46,7 @@ def dashboard(settings: RegistrySettings) -> str:
             "short",
             {"{{handler}}": f"sum by (handler) (registry_http_in_flight_requests{{{ours}}})"},
         ),
-        (
-            "Room of the claim",
-            "bytes",
-            {
-                "free": f"kubelet_volume_stats_available_bytes{{{claim}}}",
-                "size": f"kubelet_volume_stats_capacity_bytes{{{claim}}}",
-            },
-        ),
+        *([room] if settings.storage.s3 is None else []),
         ("Memory", "bytes", {"{{pod}}": f"process_resident_memory_bytes{{{ours}}}"}),
     ]
     document = {

@@ -14,7 +14,8 @@ from components.registry.pod import CONTAINER_PORT, LABELS
 _NAMESPACE_NAME: Final = "kubernetes.io/metadata.name"
 
 
-def network_policy(monitoring: Monitoring, auth: AuthSettings) -> kubernetes.networking.v1.NetworkPolicySpecArgs:
+# The annotations are strings, or every stack would load the types of a kind that few have.
+def network_policy(monitoring: Monitoring, auth: AuthSettings) -> "kubernetes.networking.v1.NetworkPolicySpecArgs":
     """Everybody reaches the registry; its metrics, beside which the debug server has profiles, only the pods named.
 
     What the pod itself connects to is not restricted: it opens no connections, unless the user configures it to.
@@ -24,14 +25,14 @@ def network_policy(monitoring: Monitoring, auth: AuthSettings) -> kubernetes.net
     return _policy(LABELS, [_rule(open_ports), *metrics])
 
 
-def cache_policy(labels: Mapping[str, str]) -> kubernetes.networking.v1.NetworkPolicySpecArgs:
+def cache_policy(labels: Mapping[str, str]) -> "kubernetes.networking.v1.NetworkPolicySpecArgs":
     """Everybody reaches the port of caches, which asks for a certificate. Their upstreams are anywhere."""
     return _policy(labels, [_rule([CONTAINER_PORT])])
 
 
 def _policy(
-    labels: Mapping[str, str], rules: Sequence[kubernetes.networking.v1.NetworkPolicyIngressRuleArgs]
-) -> kubernetes.networking.v1.NetworkPolicySpecArgs:
+    labels: Mapping[str, str], rules: "Sequence[kubernetes.networking.v1.NetworkPolicyIngressRuleArgs]"
+) -> "kubernetes.networking.v1.NetworkPolicySpecArgs":
     selector = kubernetes.meta.v1.LabelSelectorArgs(match_labels=labels)
     return kubernetes.networking.v1.NetworkPolicySpecArgs(
         pod_selector=selector, policy_types=["Ingress"], ingress=list(rules)
@@ -39,18 +40,18 @@ def _policy(
 
 
 def _rule(
-    ports: Sequence[int], peers: Sequence[kubernetes.networking.v1.NetworkPolicyPeerArgs] | None = None
-) -> kubernetes.networking.v1.NetworkPolicyIngressRuleArgs:
+    ports: Sequence[int], peers: "Sequence[kubernetes.networking.v1.NetworkPolicyPeerArgs] | None" = None
+) -> "kubernetes.networking.v1.NetworkPolicyIngressRuleArgs":
     return kubernetes.networking.v1.NetworkPolicyIngressRuleArgs(
         ports=[_port(number) for number in ports], from_=None if peers is None else list(peers)
     )
 
 
-def _port(number: int) -> kubernetes.networking.v1.NetworkPolicyPortArgs:
+def _port(number: int) -> "kubernetes.networking.v1.NetworkPolicyPortArgs":
     return kubernetes.networking.v1.NetworkPolicyPortArgs(protocol="TCP", port=number)
 
 
-def _pods_of(monitoring: Monitoring) -> kubernetes.networking.v1.NetworkPolicyPeerArgs:
+def _pods_of(monitoring: Monitoring) -> "kubernetes.networking.v1.NetworkPolicyPeerArgs":
     named = [
         kubernetes.meta.v1.LabelSelectorRequirementArgs(
             key=_NAMESPACE_NAME, operator="In", values=list(monitoring.namespaces)

@@ -5,8 +5,9 @@ from typing import Final
 
 import pulumi_kubernetes as kubernetes
 
-from components.config.registry import AccessMode, RegistrySettings, Storage
-from components.registry import metrics
+from components.config.registry import RegistrySettings
+from components.config.storage import AccessMode, Storage
+from components.registry import metrics, s3
 from components.registry.passwords import (
     CLIENT_CA_KEY,
     NODES_CONTAINER,
@@ -38,7 +39,8 @@ def pod(settings: RegistrySettings) -> kubernetes.core.v1.PodSpecArgs:
     auth = settings.auth
     return core.PodSpecArgs(
         node_selector=dict(settings.node_selector),
-        affinity=affinity(settings.storage.access_mode),
+        affinity=affinity(settings.storage),
+        topology_spread_constraints=s3.spread(LABELS) if settings.replicas > 1 else None,
         # A Service called `registry` in this namespace would otherwise set REGISTRY_* variables, which configure it.
         enable_service_links=False,
         priority_class_name=settings.priority_class,
@@ -67,25 +69,27 @@ def pod(settings: RegistrySettings) -> kubernetes.core.v1.PodSpecArgs:
             ),
             *([_nodes_container(settings)] if auth.configured else []),
         ],
-        volumes=[
-            core.VolumeArgs(
-                name="lv-storage",
-                persistent_volume_claim=core.PersistentVolumeClaimVolumeSourceArgs(
-                    claim_name=settings.storage.claim_name
-                ),
-            ),
-            core.VolumeArgs(
-                name="certs",
-                secret=core.SecretVolumeSourceArgs(
-                    secret_name=SECRET_NAME,
-                    items=[
-                        core.KeyToPathArgs(key=item, path=item)
-                        for item in ("tls.crt", "tls.key", *((USERS_KEY, CLIENT_CA_KEY) if auth.configured else ()))
-                    ],
-                ),
-            ),
-        ],
+        volumes=_volumes(settings),
     )
+
+
+def _volumes(settings: RegistrySettings) -> list[kubernetes.core.v1.VolumeArgs]:
+    core = kubernetes.core.v1
+    storage = settings.storage
+    images = core.VolumeArgs(
+        name="lv-storage",
+        persistent_volume_claim=core.PersistentVolumeClaimVolumeSourceArgs(claim_name=storage.claim_name),
+    )
+    files = [
+        "tls.crt",
+        "tls.key",
+        *((USERS_KEY, CLIENT_CA_KEY) if settings.auth.configured else ()),
+        *s3.file_names(storage.s3),
+    ]
+    secret = core.SecretVolumeSourceArgs(
+        secret_name=SECRET_NAME, items=[core.KeyToPathArgs(key=file, path=file) for file in files]
+    )
+    return [*([images] if storage.s3 is None else []), core.VolumeArgs(name="certs", secret=secret)]
 
 
 def _container(
@@ -99,6 +103,7 @@ def _container(
     liveness: kubernetes.core.v1.ProbeArgs | None = None,
 ) -> kubernetes.core.v1.ContainerArgs:
     core = kubernetes.core.v1
+    images = core.VolumeMountArgs(name="lv-storage", mount_path="/var/lib/registry", sub_path="registry")
     return core.ContainerArgs(
         name=name,
         image=settings.image,
@@ -107,7 +112,7 @@ def _container(
         env=list(variables),
         resources=core.ResourceRequirementsArgs(requests=_REQUESTS),
         volume_mounts=[
-            core.VolumeMountArgs(name="lv-storage", mount_path="/var/lib/registry", sub_path="registry"),
+            *([images] if settings.storage.s3 is None else []),
             core.VolumeMountArgs(name="certs", mount_path="/certs", read_only=True),
         ],
         security_context=core.SecurityContextArgs(
@@ -148,7 +153,7 @@ def environment(storage: Storage, more: Mapping[str, str] = {}) -> list[kubernet
         "REGISTRY_HTTP_DRAINTIMEOUT": f"{_DRAIN_SECONDS}s",
         "OTEL_TRACES_EXPORTER": "none",  # registry 3 otherwise looks for a collector on localhost, and complains
     }
-    # The old and the new pod share one secret, so that an upload that began at one can continue at the other.
+    # All pods share one secret, so that an upload that began at one can continue at another.
     shared = core.EnvVarArgs(
         name="REGISTRY_HTTP_SECRET",
         value_from=core.EnvVarSourceArgs(
@@ -162,6 +167,8 @@ def environment(storage: Storage, more: Mapping[str, str] = {}) -> list[kubernet
     }
     later |= {name: value for name, value in more.items() if name not in values}
     values |= {name: value for name, value in more.items() if name in values}
+    if storage.s3 is not None:
+        later |= s3.bucket_variables(storage.s3)
     # New ones come last: an upgrade's preview then shows additions alone.
     return [*_variables(values), shared, *_variables(later)]
 
@@ -170,13 +177,13 @@ def _variables(values: Mapping[str, str]) -> list[kubernetes.core.v1.EnvVarArgs]
     return [kubernetes.core.v1.EnvVarArgs(name=name, value=value) for name, value in values.items()]
 
 
-def strategy(access_mode: AccessMode) -> kubernetes.apps.v1.DeploymentStrategyArgs:
+def strategy(storage: Storage) -> kubernetes.apps.v1.DeploymentStrategyArgs:
     """How a changed pod takes over from the old one.
 
     The new pod is ready before the old one is deleted: a ReadWriteOnce claim is bound to a *node*, so both pods can
     mount it there. Only ReadWriteOncePod requires `Recreate`, which leaves a gap between the two.
     """
-    if access_mode is AccessMode.READ_WRITE_ONCE_POD:
+    if storage.s3 is None and storage.access_mode is AccessMode.READ_WRITE_ONCE_POD:
         return kubernetes.apps.v1.DeploymentStrategyArgs(type="Recreate")
     return kubernetes.apps.v1.DeploymentStrategyArgs(
         type="RollingUpdate",
@@ -184,9 +191,9 @@ def strategy(access_mode: AccessMode) -> kubernetes.apps.v1.DeploymentStrategyAr
     )
 
 
-def affinity(access_mode: AccessMode) -> kubernetes.core.v1.AffinityArgs | None:
+def affinity(storage: Storage) -> kubernetes.core.v1.AffinityArgs | None:
     """Keeps the new pod on the old one's node while both mount the claim; the first pod may run on any node."""
-    if access_mode is not AccessMode.READ_WRITE_ONCE:
+    if storage.s3 is not None or storage.access_mode is not AccessMode.READ_WRITE_ONCE:
         return None
     core = kubernetes.core.v1
     return core.AffinityArgs(

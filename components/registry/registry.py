@@ -29,6 +29,7 @@ from components.registry.passwords import (
     proof_login,
 )
 from components.registry.pod import CONTAINER_PORT, LABELS, POD_LABELS, SECRET_NAME, pod, strategy
+from components.registry.s3 import S3_ANNOTATION, disruption_budget, place, s3_files
 
 _DEPLOYMENT_NAME: Final = "registry"
 _CERTIFICATE_ANNOTATION: Final = "k3s-registry/server-certificate"
@@ -43,6 +44,8 @@ class RegistryArgs:
     server_key_pem: pulumi.Input[str]
     passwords: pulumi.Input[Mapping[str, str]]
     """By user name, as a secret."""
+    s3_keys: pulumi.Input[Mapping[str, str]]
+    """Those of the bucket, by their names in the configuration, as a secret; empty without a bucket."""
 
 
 class Registry(pulumi.ComponentResource):
@@ -73,7 +76,7 @@ class Registry(pulumi.ComponentResource):
                     ),
                     # Kubernetes deletes the claim with its namespace, and does not know that Pulumi protects the claim.
                     opts=pulumi.ResourceOptions(
-                        parent=self, protect=settings.storage.protect, delete_before_replace=True
+                        parent=self, protect=settings.storage.protected, delete_before_replace=True
                     ),
                 )
             )
@@ -83,6 +86,7 @@ class Registry(pulumi.ComponentResource):
         # Also while nobody needs it: in the `up` that opens the registry, a former pod may still ask for it.
         self.login = pulumi.Output.secret(key.apply(proof_login)) if settings.auth.configured else None
         files = password_files(self, name, args.passwords, key) if settings.auth.configured else None
+        bucket = s3_files(settings.storage.s3, args.s3_keys, key)
         secret = kubernetes.core.v1.Secret(
             f"{name}-certificate",
             metadata=object_metadata(settings.namespace, SECRET_NAME),
@@ -92,6 +96,7 @@ class Registry(pulumi.ComponentResource):
                 "tls.key": key.apply(encoded),
                 "http.secret": key.apply(http_secret).apply(encoded),
                 **({} if files is None else files.data),
+                **({} if bucket is None else bucket.data),
             },
             opts=delete_first(self, namespace),
         )
@@ -104,6 +109,8 @@ class Registry(pulumi.ComponentResource):
         }
         if files is not None:
             annotations[PASSWORDS_ANNOTATION] = files.revision
+        if bucket is not None:
+            annotations[S3_ANNOTATION] = bucket.revision
         spec = pod(settings)
         if settings.cleanup.schedule is not None:
             labels = POD_LABELS | handover.LABELS
@@ -121,16 +128,16 @@ class Registry(pulumi.ComponentResource):
             f"{name}-deployment",
             metadata=object_metadata(settings.namespace, _DEPLOYMENT_NAME),
             spec=kubernetes.apps.v1.DeploymentSpecArgs(
-                replicas=1,
+                replicas=settings.replicas,
                 selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=LABELS),
-                strategy=strategy(settings.storage.access_mode),
+                strategy=strategy(settings.storage),
                 template=kubernetes.core.v1.PodTemplateSpecArgs(
                     metadata=kubernetes.meta.v1.ObjectMetaArgs(labels=labels, annotations=annotations),
                     spec=spec,
                 ),
             ),
             opts=pulumi.ResourceOptions.merge(
-                delete_first(self, [secret, volume, *cleanup], replace_with=[*namespace, volume]),
+                delete_first(self, [secret, *volume, *cleanup], replace_with=[*namespace, *volume]),
                 pulumi.ResourceOptions(hooks=self.guard.hook(f"{name}-deployment")),
             ),
         )
@@ -143,6 +150,13 @@ class Registry(pulumi.ComponentResource):
             spec=service(settings),
             opts=delete_first(self, namespace),
         )
+        if settings.replicas > 1:
+            kubernetes.policy.v1.PodDisruptionBudget(
+                f"{name}-disruption-budget",
+                metadata=object_metadata(settings.namespace, _DEPLOYMENT_NAME),
+                spec=disruption_budget(LABELS),
+                opts=delete_first(self, namespace),
+            )
         if settings.network_policy:
             kubernetes.networking.v1.NetworkPolicy(
                 f"{name}-network-policy",
@@ -180,15 +194,16 @@ def registry_revision(settings: RegistrySettings, uids: Sequence[str | None]) ->
     the uid shows that nobody has pulled from them yet.
     """
     storage = settings.storage
-    workload = [settings.namespace, settings.image, storage.claim_name, storage.class_name, storage.access_mode.value]
-    place = [
+    images = [storage.claim_name, storage.class_name, storage.access_mode.value]
+    workload = [settings.namespace, settings.image, *(images if storage.s3 is None else place(storage.s3))]
+    address = [
         settings.load_balancer.value,
         sorted(settings.node_selector.items()),
         sorted(settings.service.annotations.items()),
     ]
     # Whether a password is needed changes what a proof shows; without users nothing is added, so nothing changes.
     doors = [configured_stage(settings.auth), settings.auth.pull_port] if settings.auth.configured else []
-    return hashlib.sha256(json.dumps([workload, place, list(uids), *doors]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([workload, address, list(uids), *doors]).encode()).hexdigest()
 
 
 def service(settings: RegistrySettings) -> kubernetes.core.v1.ServiceSpecArgs:

@@ -14,6 +14,7 @@ SMALLEST: dict[str, Any] = {
     "ip": "192.168.0.202",
     "nodes": {"cube01": {"host": "192.168.0.11", "hostKey": ED25519}},
 }
+BUCKET: dict[str, Any] = {"bucket": "images", "accessKey": "AKIA", "secretKey": "very/secret+words"}
 
 
 def with_value(path: str, value: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from components.config.model import StackConfig
 from components.config.parse import ConfigError, parse
 from components.config.schema import SCHEMA, resolved
 from components.config.source import decode
-from tests.config.stack_configs import SMALLEST, with_value
+from tests.config.stack_configs import BUCKET, SMALLEST, with_value
 
 TEXT = st.text() | st.text(st.characters(categories=["Cs"]))
 """Any string, halves of surrogate pairs included, which JSON can escape."""
@@ -105,4 +105,6 @@ def test_every_example_is_valid(path: str, example: Any) -> None:
         values["ssh"]["proxy"] = {**SMALLEST["nodes"]["cube01"], **values["ssh"]["proxy"]}
     if path.startswith("cache."):
         values["cache"]["cube01"].setdefault("ip", "10.43.0.53")
+    if path.startswith("storage.s3."):
+        values["storage"]["s3"] = {**BUCKET, **values["storage"]["s3"]}
     assert StackConfig.model_validate(values, by_alias=True, by_name=False)

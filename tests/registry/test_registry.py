@@ -1,5 +1,5 @@
 from components.config.parse import parse
-from components.config.registry import AccessMode, Storage
+from components.config.storage import AccessMode, Storage
 from components.registry.pod import affinity, environment, strategy
 from components.registry.registry import http_secret, registry_revision
 from tests.config.stack_configs import SMALLEST
@@ -17,13 +17,13 @@ def test_the_http_secret_is_stable_and_is_not_the_key() -> None:
 
 
 def test_only_a_claim_for_one_pod_is_rolled_out_with_a_gap() -> None:
-    assert strategy(AccessMode.READ_WRITE_ONCE_POD).type == "Recreate"
-    assert strategy(AccessMode.READ_WRITE_ONCE).type == "RollingUpdate"
+    assert strategy(Storage(access_mode=AccessMode.READ_WRITE_ONCE_POD)).type == "Recreate"
+    assert strategy(Storage()).type == "RollingUpdate"
 
 
 def test_only_a_claim_of_one_node_ties_pods_to_each_other() -> None:
-    assert affinity(AccessMode.READ_WRITE_ONCE) is not None
-    assert affinity(AccessMode.READ_WRITE_MANY) is None
+    assert affinity(Storage()) is not None
+    assert affinity(Storage(access_mode=AccessMode.READ_WRITE_MANY)) is None
 
 
 def test_clients_may_delete_unless_the_stack_says_otherwise() -> None:
