@@ -171,12 +171,25 @@ class StackConfig(RegistrySettings):
                 example="remove the key, or set rollout: waves",
                 reads=("rollout",),
             )
+        yield from self._own_image()
         yield from self._shared_addresses()
         yield from self._second_addresses()
         yield from storage.conflicts(self)
         yield from cleanup.conflicts(self)
         yield from cache.conflicts(self)
         yield from self.certificate_settings.conflicts(self.ca_certificate, self.ca_private_key.get_secret_value())
+
+    def _own_image(self) -> Iterator[Problem]:
+        host, slash, _ = self.image.partition("/")
+        ourselves = {f"{name}:{self.port}" for name in (*self.names, self.address)} | set(self.endpoints)
+        if slash and host in ourselves:
+            yield Problem(
+                key="image",
+                found=f"found {shown(self.image)}",
+                rule="the registry would have to serve its own image before it runs, so no other node could start it",
+                example="registry:3",
+                reads=("hostname", "aliases", "ip", "port"),
+            )
 
     def _second_addresses(self) -> Iterator[Problem]:
         for name in self.service.annotations:

@@ -119,3 +119,15 @@ def test_several_pods_need_a_bucket() -> None:
 def test_another_number_of_pods_is_refused(replicas: object) -> None:
     [problem] = found(stack() | {"replicas": replicas})
     assert problem.startswith("replicas: found ")
+
+
+@pytest.mark.parametrize("image", ["registry.cube.local:5000/registry:3", "192.168.0.202:5000/registry"])
+def test_the_registry_does_not_serve_its_own_image(image: str) -> None:
+    [problem] = problems({**SMALLEST, "image": image})
+    assert problem.startswith("image: found ")
+    assert "before it runs" in problem
+
+
+@pytest.mark.parametrize("image", ["registry:3", "registry.cube.local:5443/registry:3", "mirror.local:5000/registry"])
+def test_another_registry_may_serve_its_image(image: str) -> None:
+    assert parse({**SMALLEST, "image": image}).image == image
