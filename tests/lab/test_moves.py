@@ -74,8 +74,9 @@ def test_a_node_that_is_off_is_left_out_and_then_dropped_without_contact(deploye
     assert "cube03" not in program.outputs()["nodes"]
 
 
-def test_protected_images_survive_a_destroy(deployed: Deployed) -> None:
+def test_protected_images_survive_a_destroy_and_are_served_again(deployed: Deployed) -> None:
     program = deployed.program
+    image = deployed.push("before-the-destroy")
     protecting = program.configuration(lambda keys: keys["storage"].update(protect=True))
     program.up(config=protecting)
     program.run("destroy", "--yes", "--skip-preview", "--exclude-protected", config=protecting)
@@ -87,3 +88,5 @@ def test_protected_images_survive_a_destroy(deployed: Deployed) -> None:
         name: differences(deployed.files_before[name], snapshot(machine)) for name, machine in program.machines.items()
     }
     assert changed == {name: [] for name in changed}
+    program.up(config=protecting)
+    assert deployed.run_pod("cube01", image) == "hello from cube01\n"
