@@ -1,10 +1,12 @@
 """The benches' command line: `python -m bench nodes`, `fleet`, `conformance` and `load`; all but `fleet` need root."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Mapping
 
-from bench import conformance, fleet, load, node_bench
+from bench import conformance, fleet, fleet_report, load, node_bench
+from bench.measurement import too_busy
 from lab.progress import say
 from lab.settings import DEFAULT_LAB, Lab, LabError
 
@@ -27,10 +29,10 @@ def _parser() -> argparse.ArgumentParser:
     many = benches.add_parser(
         "fleet", help="hundreds of pretend nodes, compared with the same graph with empty payloads"
     )
-    many.add_argument("--nodes", type=int, default=fleet.NODES)
+    many.add_argument("--nodes", type=int, nargs="+", default=fleet.COUNTS, help="the numbers of nodes")
     many.add_argument("--rounds", type=int, default=fleet.ROUNDS)
     many.add_argument(
-        "--without-settings", action="store_true", help="skip the comparison of the CLI's settings for its state"
+        "--without-comparison", action="store_true", help="skip what the CLI's settings and its --parallel change"
     )
     judge = benches.add_parser(
         "conformance", help="OCI's suite against the lab's registry, compared with the same registry alone (root)"
@@ -45,13 +47,24 @@ def _parser() -> argparse.ArgumentParser:
 
 def _nodes(args: argparse.Namespace) -> Outcome:
     sizes = sorted(int(size) for size in args.machines.split(","))
+    busy = _busy()
     done = node_bench.run(lab=Lab(args.lab), sizes=sizes, rounds=args.rounds, with_guide=not args.without_guide)
-    return [*done.report(), done.ratios(sizes[-1])], True
+    return [*busy, *done.report(), done.ratios(sizes[-1])], True
 
 
 def _fleet(args: argparse.Namespace) -> Outcome:
-    done = fleet.run(count=args.nodes, rounds=args.rounds, settings=not args.without_settings)
-    return [*done.report(), done.ratios()], True
+    busy = _busy()
+    done = fleet.run(args.nodes, rounds=args.rounds, compare=not args.without_comparison)
+    return [*busy, *fleet_report.report(done), fleet_report.last_line(done)], True
+
+
+def _busy() -> list[str]:
+    """Why wall times are not to be believed: said before the bench begins, and again with its figures."""
+    sentence = too_busy(os.getloadavg()[0], os.cpu_count() or 1)
+    if sentence is None:
+        return []
+    say(sentence)
+    return [sentence]
 
 
 def _conformance(args: argparse.Namespace) -> Outcome:

@@ -1,4 +1,4 @@
-"""The bench of a large fleet: `up` of hundreds of pretend nodes, compared with the same graph with tiny payloads."""
+"""The bench of large fleets: `up` of hundreds of pretend nodes, compared with the same graph with tiny payloads."""
 
 import contextlib
 import json
@@ -10,31 +10,36 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Final
 
 from bench import fixtures, pretend_nodes
 from bench.measurement import Clock
 from bench.node_stack import Address, NodeStack, Wanted
+from bench.processes import Use, watching
 from lab.engine import Engine
 from lab.progress import say
 from lab.settings import PROJECT
 
-NODES = 300
-ROUNDS = 3
-FIRST, NONE, CHANGE = "first", "none", "change"
+COUNTS: Final = (100, 300)
+REFERENCE: Final = 300
+"""The number of nodes that the last line is about, if it was measured."""
+ROUNDS: Final = 1
+FIRST, NONE, CHANGE, AUDIT = "first", "none", "change", "audit"
 FULL, EMPTY = "full", "empty"
-SETTINGS: Mapping[str, Mapping[str, str]] = {
-    "default": {},
-    "PULUMI_DIY_BACKEND_GZIP": {"PULUMI_DIY_BACKEND_GZIP": "true"},
-    "PULUMI_DIY_BACKEND_ZSTD": {"PULUMI_DIY_BACKEND_ZSTD": "true"},
-    "PULUMI_SKIP_CHECKPOINTS": {"PULUMI_SKIP_CHECKPOINTS": "true"},
-}
+RECOMMENDED: Final = "PULUMI_DIY_BACKEND_ZSTD"
+SETTINGS: Final = ("default", "PULUMI_DIY_BACKEND_GZIP", RECOMMENDED, "PULUMI_SKIP_CHECKPOINTS")
 """Environment variables of the CLI that change how often, and how much of, the state is written."""
+PARALLEL: Final = (8, 32, 64)
+MOST_COMPARED: Final = 300
+"""Settings and parallelism are compared up to this number of nodes: with more, a single `up` takes very long."""
+ANSWER_SECONDS: Final = 2.0
+"""How long a pretend node takes to answer where parallelism is compared: about as long as a real one."""
 
 
 @contextlib.contextmanager
-def nodes(count: int) -> Iterator[list[Address]]:
-    """Run `count` pretend nodes while the block runs."""
-    command = [sys.executable, "-m", "bench.pretend_nodes", str(count)]
+def nodes(count: int, seconds: float = 0.0) -> Iterator[list[Address]]:
+    """Run `count` pretend nodes, which answer after `seconds`, while the block runs."""
+    command = [sys.executable, "-m", "bench.pretend_nodes", str(count), str(seconds)]
     with subprocess.Popen(command, cwd=PROJECT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout  # noqa: S101  # given above
         ready = json.loads(process.stdout.readline())
@@ -50,28 +55,40 @@ def nodes(count: int) -> Iterator[list[Address]]:
         process.communicate()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Up:
+    """The figures of one whole `up`."""
+
+    wall: float
+    cpu: float
+    """Processor seconds of engine, program, plugin and all else that the run started, without the pretend nodes."""
+    roles: Mapping[str, Use]
+
+
 @dataclass
 class Fleet:
-    """One run of the bench: wall and processor seconds of whole `up`s, and bytes of state per node."""
+    """One number of nodes: the `up`s of both payloads in every case, and what they are compared with."""
 
     stack: NodeStack
     nodes: Sequence[Address]
-    walls: dict[tuple[str, str], list[float]] = field(default_factory=dict)
-    cpus: dict[tuple[str, str], list[float]] = field(default_factory=dict)
-    """Processor seconds of engine, program and plugin, without the pretend nodes."""
-    state_bytes: dict[str, float] = field(default_factory=dict)
-    settings: dict[str, tuple[float, float, float]] = field(default_factory=dict)
-    """For each setting of the CLI: wall and processor seconds of a first `up`, and bytes of state per node."""
-    loads: list[float] = field(default_factory=list)
-    """This computer's load average (one minute) at the end of each `up`."""
-    facts: str = ""
+    plugin: str
+    """Where the command plugin comes from."""
+    ups: dict[tuple[str, str], list[Up]] = field(default_factory=dict)
+    """By payload and case."""
+    state: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """By payload: bytes of state per node, as JSON and as they are written."""
+    settings: dict[str, tuple[Up, float]] = field(default_factory=dict)
+    """By setting of the CLI: a first `up`, and the bytes per node that are written."""
+    parallel: dict[int, Up] = field(default_factory=dict)
+    """By `--parallel`: a first `up` of nodes that take some time to answer."""
 
     def __post_init__(self) -> None:
         first, second = fixtures.authorities()
-        self._first, self._second = first.certificate.decode(), second.certificate.decode()
+        self._before = first.certificate.decode()
+        self._after = self._before + second.certificate.decode()
 
     def measure(self, rounds: int) -> None:
-        """Measure the three cases with both payloads; the payload that goes first alternates between rounds.
+        """Measure the cases with both payloads; the payload that goes first alternates between rounds.
 
         Raises:
             LabError: an `up` failed; the message holds its output.
@@ -79,69 +96,98 @@ class Fleet:
         for turn in range(rounds):
             for payload in (EMPTY, FULL) if turn % 2 == 0 else (FULL, EMPTY):
                 self.stack.forget()
-                for case, bundle in ((FIRST, self._first), (NONE, self._first), (CHANGE, self._second)):
-                    wall, cpu = self._up(bundle, empty=payload == EMPTY)
-                    self.walls.setdefault((payload, case), []).append(wall)
-                    self.cpus.setdefault((payload, case), []).append(cpu)
-                    load = f"load {self.loads[-1]:.1f}"
-                    say(f"  round {turn + 1}, {payload}, {case}: {wall:.1f} s, CPU-s {cpu:.1f}, {load}")
-                self.state_bytes[payload] = self.stack.state_bytes() / len(self.nodes)
+                for case, bundle, audit in (
+                    (FIRST, self._before, ""),
+                    (NONE, self._before, ""),
+                    (CHANGE, self._after, ""),
+                    (AUDIT, self._after, "again"),
+                ):
+                    wanted = Wanted(nodes=self.nodes, bundle=bundle, audit=audit, proof=True, empty=payload == EMPTY)
+                    done = self._up(wanted, f"round {turn + 1}, {payload}, {case}")
+                    self.ups.setdefault((payload, case), []).append(done)
+                self.state[payload] = self._per_node(self.stack.json_bytes()), self._per_node(self.stack.state_bytes())
 
     def compare_settings(self) -> None:
         """How long a first `up` of the full payload takes with each setting of the CLI."""
-        for name, environment in SETTINGS.items():
+        for name in SETTINGS:
             self.stack.forget()
-            wall, cpu = self._up(self._first, empty=False, environment=environment)
-            self.settings[name] = wall, cpu, self.stack.state_bytes() / len(self.nodes)
-            say(f"  {name}: first up {wall:.1f} s, CPU-s {cpu:.1f}, load {self.loads[-1]:.1f}")
+            environment = {} if name == "default" else {name: "true"}
+            done = self._up(self._first(self.nodes), name, environment=environment)
+            self.settings[name] = done, self._per_node(self.stack.state_bytes())
 
-    def _up(self, bundle: str, *, empty: bool, environment: Mapping[str, str] | None = None) -> tuple[float, float]:
+    def compare_parallel(self) -> None:
+        """How long a first `up` takes with each `--parallel`, of nodes that take some time to answer."""
+        with nodes(len(self.nodes), ANSWER_SECONDS) as slow:
+            for number in PARALLEL:
+                self.stack.forget()
+                self.parallel[number] = self._up(self._first(slow), f"--parallel {number}", parallel=number)
+
+    def _first(self, addresses: Sequence[Address]) -> Wanted:
+        return Wanted(nodes=addresses, bundle=self._before, proof=True)
+
+    def _up(
+        self,
+        wanted: Wanted,
+        name: str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        parallel: int | None = None,
+    ) -> Up:
         clock = Clock()
-        self.stack.up(Wanted(nodes=self.nodes, bundle=bundle, proof=True, empty=empty), clock, environment)
-        self.loads.append(os.getloadavg()[0])
-        return clock.wall, clock.cpu
+        chosen = {RECOMMENDED: "true"} if environment is None else environment
+        with watching() as watch:
+            self.stack.up(wanted, clock, environment=chosen, parallel=parallel)
+        done = Up(wall=clock.wall, cpu=clock.cpu, roles=watch.roles())
+        shares = ", ".join(f"{role} {use.cpu:.1f}" for role, use in sorted(done.roles.items()))
+        load = os.getloadavg()[0]
+        say(f"  {len(self.nodes)} nodes, {name}: {done.wall:.1f} s, CPU-s {done.cpu:.1f} ({shares}), load {load:.1f}")
+        return done
 
-    def report(self) -> Iterator[str]:
-        """The circumstances, the medians, and the effect of the CLI's settings."""
-        yield f"{self.facts}; load {min(self.loads):.1f} to {max(self.loads):.1f}"
-        yield "| case | full s | empty s | ratio | full CPU-s | empty CPU-s | ratio |"
-        yield "|---|---|---|---|---|---|---|"
-        for case in (FIRST, NONE, CHANGE):
-            cells = [case]
-            for figures in (self.walls, self.cpus):
-                full, empty = (median(figures[payload, case]) for payload in (FULL, EMPTY))
-                cells += [f"{full:.1f}", f"{empty:.1f}", f"{full / empty:.2f}"]
-            yield f"| {' | '.join(cells)} |"
-        sizes = ", ".join(f"{payload} {size:.0f}" for payload, size in self.state_bytes.items())
-        yield f"bytes of state per node: {sizes}"
-        if self.settings:
-            yield "| setting of the CLI | first up, full, s | CPU-s | bytes of state per node |"
-            yield "|---|---|---|---|"
-            for name, (wall, cpu, size) in self.settings.items():
-                yield f"| {name} | {wall:.1f} | {cpu:.1f} | {size:.0f} |"
+    def _per_node(self, size: int) -> float:
+        return size / len(self.nodes)
 
-    def ratios(self) -> str:
-        """The last line."""
-        parts = [
-            f"{case}={median(self.walls[FULL, case]) / median(self.walls[EMPTY, case]):.2f}"
-            for case in (FIRST, NONE, CHANGE)
-        ]
-        return " ".join(["fleet", *parts])
+    def wall(self, payload: str, case: str) -> float:
+        """The median of wall seconds."""
+        return median(up.wall for up in self.ups[payload, case])
+
+    def cpu(self, payload: str, case: str) -> float:
+        """The median of processor seconds."""
+        return median(up.cpu for up in self.ups[payload, case])
+
+    def cpu_of(self, role: str, case: str) -> float:
+        """The median of one role's processor seconds, with the full payload."""
+        return median(up.roles.get(role, Use()).cpu for up in self.ups[FULL, case])
+
+    def use(self, role: str) -> Use:
+        """The most that one process of a role used in any `up` of the full payload."""
+        greatest = Use()
+        for (payload, _), ups in self.ups.items():
+            for up in ups if payload == FULL else ():
+                greatest = greatest.largest(up.roles.get(role, Use()))
+        return greatest
 
 
-def run(*, count: int = NODES, rounds: int = ROUNDS, settings: bool = True) -> Fleet:
-    """Start the pretend nodes and measure.
+def run(counts: Sequence[int] = COUNTS, *, rounds: int = ROUNDS, compare: bool = True) -> list[Fleet]:
+    """Measure each number of nodes, from the smallest to the greatest.
+
+    Args:
+        counts: the numbers of nodes.
+        rounds: how often each case is measured.
+        compare: whether the settings of the CLI and its parallelism are compared too.
 
     Raises:
         LabError: an `up` failed; the message holds its output.
     """
-    with tempfile.TemporaryDirectory(prefix="fleet-") as folder, nodes(count) as addresses:
-        engine = Engine.at(Path(folder))
-        origin = engine.install_plugins()["command"]
-        fleet = Fleet(NodeStack(engine, Path(folder)), addresses)
-        fleet.facts = f"{count} pretend nodes, two commands each; command plugin: {origin}"
-        say(fleet.facts)
-        fleet.measure(rounds)
-        if settings:
-            fleet.compare_settings()
-    return fleet
+    fleets = []
+    for count in sorted(counts):
+        with tempfile.TemporaryDirectory(prefix="fleet-") as folder, nodes(count) as addresses:
+            engine = Engine.at(Path(folder))
+            origin = engine.install_plugins()["command"]
+            say(f"{count} pretend nodes, two commands each; command plugin: {origin}")
+            fleet = Fleet(NodeStack(engine, Path(folder)), addresses, origin)
+            fleet.measure(rounds)
+            if compare and count <= MOST_COMPARED:
+                fleet.compare_settings()
+                fleet.compare_parallel()
+        fleets.append(fleet)
+    return fleets

@@ -53,6 +53,21 @@ def _children() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def too_busy(load: float, cores: int) -> str | None:
+    """Why the wall times of a bench that begins at this load average are not to be believed; None if they are.
+
+    Half the cores: a bench that finds fewer of them idle waits for other work as well as for its own.
+    """
+    limit = cores / 2
+    if load <= limit:
+        return None
+    return (
+        f"this computer is too busy: the load before the start was {load:.1f}, and at most {limit:.1f}, half its "
+        f"{cores} cores, leaves the bench a core to itself; do not believe the wall times, believe the processor "
+        "times, or run the bench again when nothing else runs"
+    )
+
+
 Runs = dict[tuple[int, str, str], list[Measurement]]
 """The runs by number of nodes, method and case."""
 

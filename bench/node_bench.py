@@ -18,7 +18,10 @@ from lab.settings import Lab, LabError
 
 SIZES = (1, 4, 16)
 ROUNDS = 3
-FLOOR, UP, GUIDE = "one ssh exec", "pulumi up", "guide"
+WIDE = 32
+WIDE_FROM = 16
+"""The number of machines from which on `--parallel` is tried: below it, the CLI's own parallelism is enough for all."""
+FLOOR, UP, UP_WIDE, GUIDE = "one ssh exec", "pulumi up", f"pulumi up --parallel {WIDE}", "guide"
 FIRST, NONE, AUDIT, CHANGE = "1 first apply", "2 no change", "3 audit", "4 CA change"
 MOST_CONNECTIONS = 2
 
@@ -49,7 +52,9 @@ class NodeBench:
         machines = self.site.machines(count)
         with ansible_guide.working_folder() as folder:
             ansible = ansible_guide.Guide(self.site, machines, self._pair, Path(folder)) if self.with_guide else None
-            methods: list[Callable[[], None]] = [lambda: self._floor(machines), lambda: self._up(machines)]
+            methods: list[Callable[[], None]] = [lambda: self._floor(machines), lambda: self._up(machines, UP)]
+            if count >= WIDE_FROM:
+                methods.append(lambda: self._up(machines, UP_WIDE))
             if ansible:
                 ansible.keep()
                 chosen = ansible
@@ -76,23 +81,23 @@ class NodeBench:
         self._measure(machines, FLOOR, CHANGE, run(self._second, "again", changed=True))
         self._remove(machines)
 
-    def _up(self, machines: Sequence[Machine]) -> None:
-        nodes = self.site.addresses(len(machines))
+    def _up(self, machines: Sequence[Machine], method: str) -> None:
+        nodes, parallel = self.site.addresses(len(machines)), WIDE if method == UP_WIDE else None
 
         def run(bundle: str, audit: str, *, changed: bool) -> Callable[[Clock], float | None]:
             def body(clock: Clock) -> float:
-                part = self._stack.up_with_events(Wanted(nodes=nodes, bundle=bundle, audit=audit), clock)
+                part = self._stack.up_with_events(Wanted(nodes=nodes, bundle=bundle, audit=audit), clock, parallel)
                 _expect(self._stack.reports(), changed=changed)
                 return part
 
             return body
 
         self._stack.forget()
-        self._measure(machines, UP, FIRST, run(self._first, "", changed=True))
+        self._measure(machines, method, FIRST, run(self._first, "", changed=True))
         # Nothing runs in this case, so the state still holds the report of the first run.
-        self._measure(machines, UP, NONE, run(self._first, "", changed=True))
-        self._measure(machines, UP, AUDIT, run(self._first, "again", changed=False))
-        self._measure(machines, UP, CHANGE, run(self._second, "again", changed=True))
+        self._measure(machines, method, NONE, run(self._first, "", changed=True))
+        self._measure(machines, method, AUDIT, run(self._first, "again", changed=False))
+        self._measure(machines, method, CHANGE, run(self._second, "again", changed=True))
         self._remove(machines)
 
     def _guide(self, machines: Sequence[Machine], ansible: ansible_guide.Guide) -> None:
@@ -127,8 +132,8 @@ class NodeBench:
             f"  {case}, {method}: {made.wall:.2f} s, node part {made.node_part:.2f} s, CPU-s controller "
             f"{made.controller_cpu:.2f}, nodes {made.nodes_cpu:.2f}, connections {more}"
         )
-        allowed = 0 if (method, case) == (UP, NONE) else MOST_CONNECTIONS
-        if method == UP and more > allowed:
+        allowed = 0 if case == NONE else MOST_CONNECTIONS
+        if method in (UP, UP_WIDE) and more > allowed:
             message = f"{case}: a node accepted {more} connections; the limit is {allowed}"
             raise LabError(message)
 
@@ -136,29 +141,47 @@ class NodeBench:
         """The circumstances, the medians of all cases, and the ratios for all but the greatest number of machines."""
         yield f"{self.facts}; load {min(self.loads):.1f} to {max(self.loads):.1f}"
         yield from table(self.runs)
-        for count in sorted({count for count, _, _ in self.runs})[:-1]:
+        counts = sorted({count for count, _, _ in self.runs})
+        for count in counts:
+            yield f"with {count} machines, processor time: {self._against_floor(count, UP, self._visits_cpu)}"
+            if count >= WIDE_FROM:
+                yield f"with {count} machines, {UP_WIDE}: {self._against_floor(count, UP_WIDE, self._node_part)}"
+        for count in counts[:-1]:
             yield f"with {count} machines: {self.ratios(count)}"
 
     def ratios(self, count: int) -> str:
         """The last line of the output: the ratios of medians on `count` machines."""
 
-        def node_part(method: str, case: str) -> Callable[[], float]:
-            return lambda: medians(self.runs[count, method, case]).node_part
-
         def wall(method: str, case: str) -> Callable[[], float]:
             return lambda: medians(self.runs[count, method, case]).wall
 
+        first = ratio(self._node_part(count, GUIDE, FIRST), self._node_part(count, UP, FIRST))
+        # Without a change there is no node part, so the whole `up` is compared.
+        rerun = ratio(wall(GUIDE, NONE), wall(UP, NONE))
+        ours = self._against_floor(count, UP, self._node_part)
+        return f"ratios {ours} guide_first={first} guide_rerun={rerun}"
+
+    def _against_floor(self, count: int, method: str, figure: "_Figure") -> str:
         return " ".join(
-            [
-                "ratios",
-                f"apply={ratio(node_part(UP, FIRST), node_part(FLOOR, FIRST))}",
-                f"change={ratio(node_part(UP, CHANGE), node_part(FLOOR, CHANGE))}",
-                f"audit={ratio(node_part(UP, AUDIT), node_part(FLOOR, AUDIT))}",
-                f"guide_first={ratio(node_part(GUIDE, FIRST), node_part(UP, FIRST))}",
-                # Without a change there is no node part, so the whole `up` is compared.
-                f"guide_rerun={ratio(wall(GUIDE, NONE), wall(UP, NONE))}",
-            ]
+            f"{name}={ratio(figure(count, method, case), figure(count, FLOOR, case))}"
+            for name, case in (("apply", FIRST), ("change", CHANGE), ("audit", AUDIT))
         )
+
+    def _node_part(self, count: int, method: str, case: str) -> Callable[[], float]:
+        return lambda: medians(self.runs[count, method, case]).node_part
+
+    def _visits_cpu(self, count: int, method: str, case: str) -> Callable[[], float]:
+        """Processor seconds of the visits alone: an `up` without a change costs as much as its own start and end."""
+
+        def seconds() -> float:
+            done = medians(self.runs[count, method, case])
+            idle = 0.0 if method == FLOOR else medians(self.runs[count, method, NONE]).controller_cpu
+            return done.controller_cpu - idle + done.nodes_cpu
+
+        return seconds
+
+
+_Figure = Callable[[int, str, str], Callable[[], float]]
 
 
 def _expect(reports: Sequence[Mapping[str, Any]], *, changed: bool) -> None:

@@ -14,7 +14,7 @@ from lab.settings import PROJECT, LabError
 
 STACK = "bench"
 PROGRAM = Path(__file__).with_name("program")
-UP_SECONDS = 1800
+UP_SECONDS = 7200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,15 +63,17 @@ class NodeStack:
         shutil.rmtree(self._engine.backend)
         shutil.copytree(self._fresh, self._engine.backend)
 
-    def up(self, wanted: Wanted, clock: Clock, environment: Mapping[str, str] | None = None) -> None:
-        """Run `pulumi up` without a preview.
+    def up(
+        self, wanted: Wanted, clock: Clock, environment: Mapping[str, str] | None = None, parallel: int | None = None
+    ) -> None:
+        """Run `pulumi up` without a preview; None leaves the parallelism to the CLI.
 
         Raises:
             LabError: it failed; the message holds its output.
         """
-        self._run(wanted, clock, environment or {}, [])
+        self._run(wanted, clock, environment or {}, _parallel(parallel))
 
-    def up_with_events(self, wanted: Wanted, clock: Clock) -> float:
+    def up_with_events(self, wanted: Wanted, clock: Clock, parallel: int | None = None) -> float:
         """Like `up`, and return the seconds of the node part.
 
         Raises:
@@ -80,7 +82,7 @@ class NodeStack:
         log = EventLog(self._folder / "events")
         with log.reading() as arguments:
             # The CLI accepts --event-log only with this variable.
-            self._run(wanted, clock, {"PULUMI_DEBUG_COMMANDS": "true"}, arguments)
+            self._run(wanted, clock, {"PULUMI_DEBUG_COMMANDS": "true"}, [*arguments, *_parallel(parallel)])
         return log.node_part()
 
     def _run(self, wanted: Wanted, clock: Clock, environment: Mapping[str, str], more: Sequence[str]) -> None:
@@ -106,6 +108,22 @@ class NodeStack:
         """The size of the state's file."""
         return self._state().stat().st_size
 
+    def json_bytes(self) -> int:
+        """The size of the state as JSON without spaces, whatever the form of its file.
+
+        Raises:
+            LabError: the CLI failed; the message holds its output.
+        """
+        done = self._engine.run(["stack", "export", "--stack", STACK], self._project, capture=True)
+        if done.returncode:
+            message = f"the bench's state cannot be exported: {done.stderr[-1000:]}"
+            raise LabError(message)
+        return len(json.dumps(json.loads(done.stdout)["deployment"], separators=(",", ":")))
+
     def _state(self) -> Path:
         plain = self._engine.backend / ".pulumi" / "stacks" / "bench" / f"{STACK}.json"
         return next(path for path in (plain, *map(Path, (f"{plain}.gz", f"{plain}.zst"))) if path.exists())
+
+
+def _parallel(number: int | None) -> list[str]:
+    return [] if number is None else ["--parallel", str(number)]

@@ -1,14 +1,16 @@
 """Pretend nodes: one process with an SSH server per node, each on its own address in 127.0.0.0/8.
 
-Each server accepts a node's input and answers with a report. `python -m bench.pretend_nodes COUNT` prints one line of
-JSON with the port and the host key, and runs until its standard input ends.
+Each server accepts a node's input and answers with a report, SECONDS later. `python -m bench.pretend_nodes COUNT
+SECONDS` prints one line of JSON with the port and the host key, and runs until its standard input ends.
 """
 
 import asyncio
 import hashlib
 import json
 import re
+import resource
 import sys
+from functools import partial
 
 import asyncssh
 
@@ -29,8 +31,9 @@ class _Open(asyncssh.SSHServer):
         return False
 
 
-async def _answer(process: "asyncssh.SSHServerProcess[str]") -> None:
+async def _answer(seconds: float, process: "asyncssh.SSHServerProcess[str]") -> None:
     text = await process.stdin.read()
+    await asyncio.sleep(seconds)
     revision = hashlib.sha256(text.encode()).hexdigest()
     digest = DIGEST.search(text)
     pulled = digest[1] if digest else f"sha256:{revision}"
@@ -39,13 +42,16 @@ async def _answer(process: "asyncssh.SSHServerProcess[str]") -> None:
     process.exit(0)
 
 
-async def serve(count: int) -> None:
+async def serve(count: int, seconds: float) -> None:
     """Serve until the input ends."""
+    # Every node is a listening socket, and upstream's plugin leaves every connection open.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     key = asyncssh.generate_private_key("ssh-ed25519")
     port = 0
     for index in range(count):
         server = await asyncssh.create_server(
-            _Open, address(index), port, server_host_keys=[key], process_factory=_answer
+            _Open, address(index), port, server_host_keys=[key], process_factory=partial(_answer, seconds)
         )
         port = server.get_port()
     ready = {"port": port, "hostKey": key.export_public_key().decode().strip()}
@@ -55,4 +61,4 @@ async def serve(count: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(int(sys.argv[1])))
+    asyncio.run(serve(int(sys.argv[1]), float(sys.argv[2])))

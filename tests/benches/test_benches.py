@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench import ansible_guide, fleet, node_bench
+from bench import ansible_guide, fleet, fleet_report, node_bench
+from bench.measurement import too_busy
+from bench.processes import ENGINE, PLUGIN, PROGRAM
 from bench.site import Site
 from lab import needs
 from lab.settings import PROJECT, Lab
@@ -50,10 +52,20 @@ def test_the_guides_commands_run_and_can_be_taken_back(lab: Lab) -> None:
 
 @pytest.mark.engine
 def test_the_fleet_bench_runs_and_ends_with_its_ratios() -> None:
-    done = fleet.run(count=3, rounds=1, settings=False)
-    assert re.fullmatch(f"fleet first={RATIO} none={RATIO} change={RATIO}", done.ratios())
+    done = fleet.run([3], rounds=1, compare=False)
+    assert re.fullmatch(f"fleet first={RATIO} none={RATIO} change={RATIO}", fleet_report.last_line(done))
     # Otherwise both payloads would be the same.
-    assert done.state_bytes[fleet.FULL] > 2 * done.state_bytes[fleet.EMPTY]
+    assert done[0].state[fleet.FULL][0] > 2 * done[0].state[fleet.EMPTY][0]
+    # Otherwise the sum of all processes would hide that one of them is not recognised.
+    assert all(done[0].use(role).cpu > 0 for role in (ENGINE, PROGRAM, PLUGIN))
+    assert "\n".join(fleet_report.report(done)).count("| 3 | ") == 4 + 2 + 3
+
+
+def test_a_bench_says_when_the_computer_is_too_busy() -> None:
+    assert too_busy(1.0, 2) is None
+    said = too_busy(1.1, 2)
+    assert said is not None
+    assert "was 1.1, and at most 1.0" in said
 
 
 def test_the_guides_commands_are_those_of_the_guide() -> None:
