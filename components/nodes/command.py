@@ -7,7 +7,7 @@ import pulumi
 from pulumi_command import remote
 
 from components.config.nodes import Node, Proxy, Ssh
-from components.nodes import script, unreachable
+from components.nodes import script
 
 _ALL_INPUTS: Final = ["stdin", "connection", "create", "update", "delete"]
 
@@ -21,7 +21,7 @@ def create_commands(
     stdin: Callable[[Node], pulumi.Input[str]],
     undo: bool = False,
     depends_on: Callable[[Node], Sequence[pulumi.Resource]] = lambda _node: (),
-    hooks: Callable[[Node], pulumi.ResourceHookBinding | None] = lambda _node: None,
+    hooks: pulumi.ResourceHookBinding,
 ) -> dict[str, remote.Command]:
     """Create one command per node, by node name; none of them waits for another.
 
@@ -33,7 +33,7 @@ def create_commands(
         stdin: the settings and the script for a node.
         undo: whether the node has something to remove when the command is deleted.
         depends_on: resources that a node's command needs.
-        hooks: hooks of a node's command, beside the one that explains an unreachable node.
+        hooks: the hooks of every command, which learn by `node_name` which node they are asked about.
 
     """
     return {
@@ -47,10 +47,15 @@ def create_commands(
             stdin=stdin(node),
             add_previous_output_in_env=False,  # sshd refuses the variable, and the provider warns at each update
             logging=remote.Logging.NONE,  # with logging on, a single long line hangs the provider for ever
-            opts=_options(parent, node, role, depends_on(node), hooks(node)),
+            opts=_options(parent, node, depends_on(node), hooks),
         )
         for node in nodes
     }
+
+
+def node_name(resource: str) -> str:
+    """The node whose command has this resource name."""
+    return resource.rpartition("-")[0]
 
 
 def connection(node: Node, private_key: pulumi.Input[str] | None) -> remote.ConnectionArgs:
@@ -82,9 +87,8 @@ def _proxy(ssh: Ssh, proxy: Proxy, private_key: pulumi.Input[str] | None) -> rem
 def _options(
     parent: pulumi.Resource,
     node: Node,
-    role: str,
     depends_on: Sequence[pulumi.Resource],
-    hooks: pulumi.ResourceHookBinding | None,
+    hooks: pulumi.ResourceHookBinding,
 ) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(
         parent=parent,
@@ -93,7 +97,7 @@ def _options(
         # provider would run `update` on the new machine and leave the old one as it was.
         replacement_trigger=node.host,
         delete_before_replace=True,
-        hooks=pulumi.ResourceHookBinding.merge(unreachable.hook(node, role), hooks),
+        hooks=hooks,
         # An offline node keeps the inputs of its last visit, and leaves the configuration without another visit.
         ignore_changes=_ALL_INPUTS if node.offline else None,
         retain_on_delete=node.offline or None,

@@ -16,7 +16,7 @@ from pulumi_command import remote
 
 from components.config.model import StackConfig
 from components.config.nodes import Node
-from components.nodes import probe_image, script, unlisted
+from components.nodes import probe_image, script, unlisted, unreachable
 from components.nodes.command import create_commands
 from components.nodes.trust import trust_revision
 
@@ -61,6 +61,7 @@ class PullProof(pulumi.ComponentResource):
         super().__init__("k3s-registry:index:PullProof", name, {}, opts)
         self._commands: dict[str, remote.Command] = {}
         self._args = args
+        self._hooks = pulumi.ResourceHookBinding(on_error=[unreachable.hook(name, args.config.nodes)])
         # A login makes the whole standard input a secret, so a preview no longer shows what changes in it. That of the
         # trust, which says what changes on a node, stays readable.
         login = [] if args.login is None else [args.login]
@@ -77,6 +78,7 @@ class PullProof(pulumi.ComponentResource):
             stdin=lambda node: self._known.apply(partial(stdin, node.name, self._args)),
             # Nothing to undo: the node removes the image right after the pull.
             depends_on=lambda node: [trusted[node.name], *self._args.registry],
+            hooks=self._hooks,
         )
         self._commands.update(created)
         return created

@@ -6,17 +6,17 @@ from typing import Any
 import pulumi
 
 from components.config.auth import AuthSettings
-from components.config.nodes import Node
 from components.nodes import script
+from components.nodes.command import node_name
 
 
-def hook(node: Node, auth: AuthSettings, closes: Callable[[], bool]) -> pulumi.ResourceHookBinding:
-    """A hook of a node's command that refuses a preview in which pulls would fail there for a while.
+def hook(name: str, auth: AuthSettings, closes: Callable[[], bool]) -> pulumi.ResourceHook:
+    """A hook of the nodes' commands that refuses a preview in which pulls would fail on a node for a while.
 
     Only a preview: once clients need a password, the change of the node is what ends the failures.
 
     Args:
-        node: the node.
+        name: the prefix of the hook's name.
         auth: the configuration.
         closes: whether this is the `up` from which on clients need a password.
 
@@ -25,11 +25,10 @@ def hook(node: Node, auth: AuthSettings, closes: Callable[[], bool]) -> pulumi.R
     def judge(change: pulumi.ResourceHookArgs) -> None:
         reason = closed_door(announced_port(change.old_inputs), auth, closes=closes())
         if reason is not None and pulumi.runtime.is_dry_run():
-            message = f"node {node.name}: {reason}"
+            message = f"node {node_name(change.name)}: {reason}"
             raise pulumi.RunError(message)
 
-    options = pulumi.ResourceHookOptions(on_dry_run=True)
-    return pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(f"{node.name}-pull-port", judge, options)])
+    return pulumi.ResourceHook(f"{name}-pull-port", judge, pulumi.ResourceHookOptions(on_dry_run=True))
 
 
 def announced_port(inputs: Mapping[str, Any] | None) -> int | None:

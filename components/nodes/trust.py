@@ -19,8 +19,8 @@ from components.certificates.bundle import fingerprints
 from components.config.cache import server_url
 from components.config.model import Rollout, StackConfig
 from components.config.nodes import Node
-from components.nodes import pull_port, script
-from components.nodes.command import create_commands
+from components.nodes import pull_port, script, unreachable
+from components.nodes.command import create_commands, node_name
 from components.nodes.files import (
     CA_FILE,
     cache_hosts_toml,
@@ -58,6 +58,7 @@ class Nodes(pulumi.ComponentResource):
         super().__init__("k3s-registry:index:Nodes", name, {}, opts)
         self.commands = {}
         self._args = args
+        self._hooks = _hooks(name, args)
         self._bundle_pem = pulumi.Output.from_input(args.bundle_pem)
 
     def visit(self, wave: Iterable[Node], after: Sequence[pulumi.Resource]) -> Mapping[str, remote.Command]:
@@ -75,13 +76,6 @@ class Nodes(pulumi.ComponentResource):
         self.commands.update(created)
         return created
 
-    def _hooks(self, node: Node) -> pulumi.ResourceHookBinding:
-        gap = gap_hook(node, self._args.gap)
-        auth = self._args.config.auth
-        if not auth.configured:
-            return gap
-        return pulumi.ResourceHookBinding.merge(gap, pull_port.hook(node, auth, self._args.closes)) or gap
-
     def finish(self) -> pulumi.Output[dict[str, str]]:
         """Close the component after the last wave; returns the revision that each node reported, by node name."""
         reports = pulumi.Output.all(**{name: command.stdout for name, command in self.commands.items()})
@@ -98,7 +92,14 @@ class Nodes(pulumi.ComponentResource):
             pulumi.log.warn(sentence, resource=self)
 
 
-def gap_hook(node: Node, gap: Gap) -> pulumi.ResourceHookBinding:
+def _hooks(name: str, args: NodesArgs) -> pulumi.ResourceHookBinding:
+    auth = args.config.auth
+    refusals = [gap_hook(name, args.gap), *([pull_port.hook(name, auth, args.closes)] if auth.configured else [])]
+    failures = [unreachable.hook(name, args.config.nodes)]
+    return pulumi.ResourceHookBinding(before_update=[*refusals], on_error=failures)
+
+
+def gap_hook(name: str, gap: Gap) -> pulumi.ResourceHook:
     """A hook that refuses a change of a node's trust, in a preview too, if pulls would fail there for a while.
 
     A hook, because only the engine knows the node's former inputs: the program cannot read its own state.
@@ -108,11 +109,10 @@ def gap_hook(node: Node, gap: Gap) -> pulumi.ResourceHookBinding:
         before = announced_fingerprints(change.old_inputs)
         reason = gap(before, announced_fingerprints(change.new_inputs)) if before else None
         if reason is not None:
-            message = f"node {node.name}: {reason}"
+            message = f"node {node_name(change.name)}: {reason}"
             raise pulumi.RunError(message)
 
-    options = pulumi.ResourceHookOptions(on_dry_run=True)
-    return pulumi.ResourceHookBinding(before_update=[pulumi.ResourceHook(f"{node.name}-trust-gap", judge, options)])
+    return pulumi.ResourceHook(f"{name}-gap", judge, pulumi.ResourceHookOptions(on_dry_run=True))
 
 
 def announced_fingerprints(inputs: Mapping[str, Any] | None) -> frozenset[str]:

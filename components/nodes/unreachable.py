@@ -5,25 +5,32 @@ import hashlib
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Final
 
 import pulumi
 
 from components.config.nodes import Node
+from components.nodes.command import node_name
 
 _SCAN_SECONDS: Final = 5
 
 
-def hook(node: Node, role: str) -> pulumi.ResourceHookBinding:
-    """A hook that logs one sentence if the node cannot be reached; it requests no retry, the provider has retried."""
-    return pulumi.ResourceHookBinding(on_error=[pulumi.ErrorHook(f"{node.name}-{role}-failure", partial(_log, node))])
+def hook(name: str, nodes: Iterable[Node]) -> pulumi.ErrorHook:
+    """A hook that logs one sentence if a node cannot be reached; it requests no retry, the provider has retried.
+
+    The commands of all nodes share it: the SDK starts a server for every hook, and a thousand servers are more files
+    than a process may usually open.
+    """
+    return pulumi.ErrorHook(f"{name}-failure", partial(_log, {node.name: node for node in nodes}))
 
 
-def _log(node: Node, failure: pulumi.ErrorHookArgs) -> bool:
-    error = failure.errors[0] if failure.errors else ""
-    sentence = explain(node, error, offered="")
-    if sentence is not None:
+def _log(nodes: Mapping[str, Node], failure: pulumi.ErrorHookArgs) -> bool:
+    node, error = nodes.get(node_name(failure.name)), failure.errors[0] if failure.errors else ""
+    # A node that has left the configuration is known no longer: the provider's error has to do.
+    sentence = explain(node, error, offered="") if node else None
+    if node and sentence is not None:
         if "host key mismatch" in error:
             sentence = explain(node, error, offered=offered_host_key(node)) or sentence
         pulumi.log.error(sentence)

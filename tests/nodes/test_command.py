@@ -31,6 +31,15 @@ def test_only_the_trust_has_something_to_undo(build: Build, config: dict[str, An
     assert sent["cube01-proof"] is None
 
 
+@pytest.mark.parametrize("role", ["trust", "proof"])
+def test_all_nodes_share_their_hooks(build: Build, config: dict[str, Any], role: str) -> None:
+    """The SDK starts a server for every hook, so many nodes would exhaust the files that a process may open."""
+    asked = [request.hooks for name, request in commands(build(config)).items() if name.endswith(role)]
+    assert len(asked) == len(config["nodes"])
+    assert {tuple(hooks.on_error) for hooks in asked} == {(f"registry-{'nodes' if role == 'trust' else role}-failure",)}
+    assert len({tuple(hooks.before_update) for hooks in asked}) == 1
+
+
 @pytest.mark.parametrize("field", ["triggers", "environment"])
 def test_commands_use_no_field_that_replaces_or_that_sshd_refuses(
     build: Build, config: dict[str, Any], field: str

@@ -1,12 +1,13 @@
 import re
 from dataclasses import replace
 
+import pulumi
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from components.config.nodes import Node, Proxy, Ssh
-from components.nodes.unreachable import explain, fingerprint
+from components.nodes.unreachable import _log, explain, fingerprint
 
 PINNED = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9vzGeAGyDClVeJUe+UJ7C8zs5ip6h6jVzyj9/dcx4R"
 OFFERED = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK8LCeTFlpJR+OI3iKQc5OqdPg5dtGungnsBcjavfZp0"
@@ -145,3 +146,23 @@ def test_a_message_from_the_node_itself_gets_no_second_explanation(words: str) -
 def test_fingerprints_are_those_of_openssh() -> None:
     # ssh-keygen -lf on the same line
     assert fingerprint(PINNED) == "SHA256:Lu4iTL9xd40QlCyWgJ0ph2Grl+1o8gGjCpDHV80RsrI"
+
+
+def failed(name: str) -> pulumi.ErrorHookArgs:
+    errors = [f"{AFTER}dial tcp 10.0.0.2:22: connect: connection refused"]
+    return pulumi.ErrorHookArgs("urn", "", name, "command:remote:Command", failed_operation="create", errors=errors)
+
+
+def test_a_failed_command_is_explained_by_its_own_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "error", said.append)
+    nodes = {node.name: node for node in (NODE, replace(NODE, name="cube-02", host="10.0.0.3"))}
+    assert _log(nodes, failed("cube-02-trust")) is False
+    assert [sentence.partition(":")[0] for sentence in said] == ["node cube-02 (pi@10.0.0.3, port 22)"]
+
+
+def test_a_node_that_left_the_configuration_is_not_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "error", said.append)
+    assert _log({NODE.name: NODE}, failed("cube09-trust")) is False
+    assert said == []
