@@ -85,15 +85,14 @@ class PullProof(pulumi.ComponentResource):
 
     def finish(self) -> Proved:
         """Close the component after the last wave."""
-        digests = pulumi.Output.all(
-            **{name: command.stdout.apply(reported_digest) for name, command in self._commands.items()}
-        )
+        # From all reports at once: the SDK's time grows with the square of the number of outputs.
+        reports = pulumi.Output.all(*[command.stdout for command in self._commands.values()])
+        digests = reports.apply(lambda known: dict(zip(self._commands, map(reported_digest, known), strict=True)))
         listed = [node.name for node in self._args.config.nodes]
-        said = pulumi.Output.all(*[command.stdout for command in self._commands.values()])
-        not_listed = said.apply(lambda known: unlisted.missing(listed, map(unlisted.reported, known)))
+        not_listed = reports.apply(lambda known: unlisted.missing(listed, map(unlisted.reported, known)))
         not_listed.apply(self._warn)
         self.register_outputs({"digests": digests, "unlisted": not_listed})
-        return Proved(digests, not_listed, said.apply(oldest_second))
+        return Proved(digests, not_listed, reports.apply(oldest_second))
 
     def _warn(self, missing: Sequence[str] | None) -> None:
         sentence = unlisted.warning(missing)
