@@ -66,7 +66,7 @@ bench: setup ## Measure how fast nodes are configured, compared with ssh and the
 	@bench/setup.sh
 	@$(PYTHON) -m bench nodes $(ARGS)
 
-bench-fleet: setup ## Measure 300 pretend nodes, compared with the same graph with empty payloads
+bench-fleet: setup ## Measure 100 and 300 pretend nodes, compared with the same graph with empty payloads
 	@$(PYTHON) -m bench fleet $(ARGS)
 
 conformance: up ## Run OCI's conformance suite against the lab's registry, compared with the same registry alone (root)
