@@ -170,7 +170,9 @@ def conflicts(settings: "RegistrySettings") -> Iterator[Problem]:
             example="`pulumi config set --path storage.s3.ca < ca.crt`",
             quotes_values=False,
         )
-    for name in _OF_THE_CLAIM:
+    # Caches have claims of the same class.
+    unused = set(_OF_THE_CLAIM) - ({"class_name"} if settings.cache else set())
+    for name in sorted(unused):
         if name in storage.model_fields_set:
             yield Problem(
                 key=f"storage.{to_camel(name)}",

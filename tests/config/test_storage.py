@@ -99,6 +99,13 @@ def test_a_key_of_the_claim_has_no_place_beside_a_bucket(key: str, value: object
     assert problem.startswith(f"storage.{key}: is set beside storage.s3; ")
 
 
+def test_caches_have_claims_of_the_class_beside_a_bucket() -> None:
+    cache = {"cache": {"docker.io": {"ip": "10.43.0.53"}}}
+    assert parse(stack(storage={"className": "local-path"}) | cache, encrypted=["storage"])
+    [problem] = found(stack(storage={"size": "15Gi"}) | cache)
+    assert problem.startswith("storage.size: is set beside storage.s3; ")
+
+
 def test_deletions_may_be_refused_with_a_bucket_too() -> None:
     assert not parse(stack(storage={"delete": False}), encrypted=["storage"]).storage.delete
 
