@@ -61,7 +61,7 @@ ca = ["{CA_FILE}"]
 
 
 def pull_hosts_toml(pull_endpoint: str) -> str:
-    """The hosts.toml that K3s renders for a door of the nodes' own, since its certificate is configured by that name.
+    """The hosts.toml that K3s renders for an endpoint of the nodes' own, since its certificate has that name.
 
     The proof pulls by that name, so that it cannot succeed by another port.
     """
