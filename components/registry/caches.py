@@ -98,7 +98,7 @@ class Caches(pulumi.ComponentResource):
         revision = pulumi.Output.all(**files).apply(cache_revision)
         kubernetes.apps.v1.Deployment(
             f"{name}-deployment",
-            # Half the time that a Deployment has otherwise: nothing waits for it, but the end of the `up`.
+            # Less than the provider's ten minutes: an upstream that does not answer now will hardly do so then.
             metadata=object_metadata(settings.namespace, label, {"pulumi.com/timeoutSeconds": str(_AWAIT_SECONDS)}),
             spec=kubernetes.apps.v1.DeploymentSpecArgs(
                 replicas=1,
@@ -133,9 +133,9 @@ class Caches(pulumi.ComponentResource):
 def not_ready(settings: RegistrySettings, upstream: str) -> str:
     """The sentence for a cache that does not start: what the provider knows of its pod is not why."""
     return (
-        f"cache.{upstream}: the cache was not ready within {_AWAIT_SECONDS} s; its upstream must answer and accept its "
-        f"user; the log says which of them failed: `kubectl -n {settings.namespace} logs "
-        f"deployment/{object_name(upstream)} --all-containers`; nodes pull from the upstream itself meanwhile"
+        f"cache.{upstream}: the cache did not start; its upstream must answer and accept its user; if the error does "
+        f"not say why, the log does: `kubectl -n {settings.namespace} logs deployment/{object_name(upstream)} "
+        "--all-containers`; nodes pull from the upstream itself meanwhile"
     )
 
 

@@ -189,7 +189,7 @@ def test_a_wrong_password_is_one_sentence_and_pulls_of_others_go_on(cached: Cach
     failed = program.up(config=with_caches(cached.deployed, "wrong"), expect=None)
     assert failed.status != 0, failed.text
     log = ("logs", f"deployment/{PRIVATE_OBJECT}", "--all-containers")
-    assert f"cache.{PRIVATE}: the cache was not ready" in failed.text
+    assert f"cache.{PRIVATE}: the cache did not start" in failed.text
     assert f"kubectl -n docker-registry {' '.join(log)}" in failed.text
     told = f"cache.{PRIVATE}: found that http://{ADDRESS}:{CLOSED} refuses the user {USER} (HTTP/1."
     # The command also says that the cache itself waits, and so ends in an error.

@@ -126,5 +126,5 @@ def test_the_pod_of_a_cache_comes_after_the_former_one(build: Build, config: dic
 def test_a_cache_that_does_not_start_is_one_sentence_with_the_command_that_shows_why() -> None:
     settings = parse({**SMALLEST, "namespace": "other", "cache": HUB})
     said = not_ready(settings, "docker.io")
-    assert said.startswith("cache.docker.io: the cache was not ready within 180 s; ")
+    assert said.startswith("cache.docker.io: the cache did not start; ")
     assert "`kubectl -n other logs deployment/cache-docker-io --all-containers`" in said
