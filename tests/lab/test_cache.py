@@ -129,16 +129,19 @@ def test_many_nodes_pull_an_image_from_the_upstream_once(cached: Cached) -> None
     assert cached.upstream.requests(DIRECT, "method=GET", "/v2/team/many/") == []
 
 
+@pytest.mark.long
 def test_nodes_pull_from_an_upstream_whose_password_they_do_not_know(cached: Cached) -> None:
     path = cached.push("team/secret")
     for machine in cached.machines:
         cached.pull(machine, f"{PRIVATE}/{path}")
 
 
+@pytest.mark.long
 def test_a_stack_with_caches_changes_nothing_by_itself(cached: Cached) -> None:
     cached.deployed.program.up("--expect-no-changes", config=cached.config)
 
 
+@pytest.mark.long
 def test_a_cache_is_open_to_the_clusters_certificates_alone(cached: Cached) -> None:
     machine = cached.machines[0]
     identity = f"{machine.kind.data_dir}/agent/client-kubelet"
@@ -147,6 +150,7 @@ def test_a_cache_is_open_to_the_clusters_certificates_alone(cached: Cached) -> N
         assert cached.answer(machine, ip, "--cert", f"{identity}.crt", "--key", f"{identity}.key") == "200"
 
 
+@pytest.mark.long
 def test_k3s_itself_writes_the_same_files_at_its_next_start(cached: Cached) -> None:
     machine = cached.deployed.program.machines["cube01"]
     folder = f"{machine.kind.data_dir}/agent/etc/containerd/certs.d"
@@ -173,6 +177,7 @@ def test_pulls_go_on_past_a_cache_that_is_down(cached: Cached) -> None:
     assert past < through + AT_ONCE
 
 
+@pytest.mark.long
 def test_what_a_cache_has_is_pulled_while_the_upstream_is_down(cached: Cached) -> None:
     image = f"{HOST}/{cached.push('team/kept')}"
     cached.pull(cached.deployed.program.machines["cube01"], image)
@@ -201,6 +206,7 @@ def test_a_wrong_password_is_one_sentence_and_pulls_of_others_go_on(cached: Cach
     cached.pull(cached.machines[0], f"{PRIVATE}/{cached.push('team/again')}")
 
 
+@pytest.mark.long
 def test_the_upstreams_password_is_printed_and_stored_nowhere_in_plain_text(cached: Cached) -> None:
     program = cached.deployed.program
     needles = [PASSWORD.encode(), base64.b64encode(PASSWORD.encode()).rstrip(b"=")]
@@ -220,6 +226,7 @@ def test_the_upstreams_password_is_printed_and_stored_nowhere_in_plain_text(cach
     assert PASSWORD not in cached.kubectl("logs", f"deployment/{PRIVATE_OBJECT}", "--all-containers")
 
 
+@pytest.mark.long
 def test_without_its_keys_every_cache_is_gone_and_every_file_is_as_before(cached: Cached) -> None:
     program = cached.deployed.program
     program.up()
