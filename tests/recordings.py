@@ -163,10 +163,6 @@ def _build(
     def program() -> Any:
         config = parse(values, encrypted=SECRETS)
         users = {name: password.get_secret_value() for name, password in config.auth.users.items()}
-        s3 = config.storage.s3
-        keys = (
-            {"accessKey": s3.access_key.get_secret_value(), "secretKey": s3.secret_key.get_secret_value()} if s3 else {}
-        )
         args = RegistryStackArgs(
             config=config,
             ssh_private_key=key,
@@ -175,7 +171,7 @@ def _build(
             upstream_passwords=pulumi.Output.secret(
                 {name: cache.password.get_secret_value() for name, cache in config.cache.items() if cache.password}
             ),
-            s3_keys=pulumi.Output.secret(keys) if keys else {},
+            s3_keys=pulumi.Output.secret(config.storage.s3.keys) if config.storage.s3 else {},
         )
         stack = RegistryStack("registry", args)
         return pulumi.Output.from_input(collect(stack))

@@ -60,10 +60,7 @@ def upstream_passwords(config: StackConfig) -> pulumi.Output[dict[str, str]]:
 def s3_keys(config: StackConfig) -> pulumi.Output[dict[str, str]]:
     """The access key and the secret key of the bucket, by their names in the configuration; empty without a bucket."""
     s3 = config.storage.s3
-    if s3 is None:
-        return pulumi.Output.from_input({})
-    known = {"accessKey": s3.access_key.get_secret_value(), "secretKey": s3.secret_key.get_secret_value()}
-    return pulumi.Output.secret(known)
+    return pulumi.Output.from_input({}) if s3 is None else pulumi.Output.secret(s3.keys)
 
 
 def decode(bag: Mapping[str, Any], prefix: str) -> dict[str, Any]:

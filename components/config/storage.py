@@ -100,6 +100,11 @@ class S3(Model):
         examples=["`pulumi config set --path storage.s3.ca < ca.crt`"],
     )
 
+    @property
+    def keys(self) -> dict[str, str]:
+        """Both keys, readable, by their names in the configuration."""
+        return {"accessKey": self.access_key.get_secret_value(), "secretKey": self.secret_key.get_secret_value()}
+
 
 class Storage(Model):
     """The claim that holds the images, or the bucket that does so in its place."""

@@ -22,9 +22,7 @@ def claim(
     depends_on: Sequence[pulumi.Resource],
     key: str = "storage.size",
 ) -> list[pulumi.Resource]:
-    """Create the claim, unless a bucket holds the images; a change of its size, which has this key, is judged in the
-    preview.
-    """
+    """Create the claim, unless a bucket holds the images; a change of its size, the `key`, is judged in the preview."""
     storage = settings.storage
     if storage.s3 is not None:
         return []

@@ -29,7 +29,7 @@ from components.registry.passwords import (
     proof_login,
 )
 from components.registry.pod import CONTAINER_PORT, LABELS, POD_LABELS, SECRET_NAME, pod, strategy
-from components.registry.s3 import S3_ANNOTATION, disruption_budget, place, s3_files
+from components.registry.s3 import S3_ANNOTATION, bucket_place, disruption_budget, s3_files
 
 _DEPLOYMENT_NAME: Final = "registry"
 _CERTIFICATE_ANNOTATION: Final = "k3s-registry/server-certificate"
@@ -195,15 +195,15 @@ def registry_revision(settings: RegistrySettings, uids: Sequence[str | None]) ->
     """
     storage = settings.storage
     images = [storage.claim_name, storage.class_name, storage.access_mode.value]
-    workload = [settings.namespace, settings.image, *(images if storage.s3 is None else place(storage.s3))]
-    address = [
+    workload = [settings.namespace, settings.image, *(images if storage.s3 is None else bucket_place(storage.s3))]
+    place = [
         settings.load_balancer.value,
         sorted(settings.node_selector.items()),
         sorted(settings.service.annotations.items()),
     ]
     # Whether a password is needed changes what a proof shows; without users nothing is added, so nothing changes.
     doors = [configured_stage(settings.auth), settings.auth.pull_port] if settings.auth.configured else []
-    return hashlib.sha256(json.dumps([workload, address, list(uids), *doors]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([workload, place, list(uids), *doors]).encode()).hexdigest()
 
 
 def service(settings: RegistrySettings) -> kubernetes.core.v1.ServiceSpecArgs:

@@ -126,6 +126,6 @@ def disruption_budget(labels: Mapping[str, str]) -> "kubernetes.policy.v1.PodDis
     )
 
 
-def place(s3: S3) -> list[str | None]:
+def bucket_place(s3: S3) -> list[str | None]:
     """Where the images are."""
     return [s3.endpoint, s3.region, s3.bucket, s3.root_directory]
