@@ -63,6 +63,8 @@ class Up:
     cpu: float
     """Processor seconds of engine, program, plugin and all else that the run started, without the pretend nodes."""
     roles: Mapping[str, Use]
+    load: float
+    """This computer's load average (one minute) at the end."""
 
 
 @dataclass
@@ -137,10 +139,10 @@ class Fleet:
         chosen = {RECOMMENDED: "true"} if environment is None else environment
         with watching() as watch:
             self.stack.up(wanted, clock, environment=chosen, parallel=parallel)
-        done = Up(wall=clock.wall, cpu=clock.cpu, roles=watch.roles())
+        done = Up(wall=clock.wall, cpu=clock.cpu, roles=watch.roles(), load=os.getloadavg()[0])
         shares = ", ".join(f"{role} {use.cpu:.1f}" for role, use in sorted(done.roles.items()))
-        load = os.getloadavg()[0]
-        say(f"  {len(self.nodes)} nodes, {name}: {done.wall:.1f} s, CPU-s {done.cpu:.1f} ({shares}), load {load:.1f}")
+        took = f"{done.wall:.1f} s, CPU-s {done.cpu:.1f} ({shares})"
+        say(f"  {len(self.nodes)} nodes, {name}: {took}, load {done.load:.1f}")
         return done
 
     def _per_node(self, size: int) -> float:
