@@ -56,7 +56,8 @@ def test_a_clock_outside_the_certificates_time_is_said_and_heals_with_the_certif
             healed = puller.proof(trusted, says)
             assert (healed.status, healed.stderr) == (0, ""), healed
             again = puller.proof(trusted, says)
-            assert again.stdout == healed.stdout.replace('"pushed":true', '"pushed":false')
+            assert '"pushed":false' in again.stdout
+            assert puller.digest(again) == puller.digest(healed)
         assert not node.run("rotated").changed
         assert snapshot(node.machine) == before
 
