@@ -15,15 +15,21 @@ from tests.nodes.scripts.proof_node import HOST, REPOSITORY, Bench, new_probe, w
 from tests.nodes.scripts.shells import Shell, create_shell
 from tests.nodes.scripts.stale_node import stale_node
 
+HERE = Path(__file__).parent
+MANY_RUNS = ("test_activation_cuts.py", "test_activation_restart.py", "test_trust_faults.py")
+"""Tests that run a script once per step: under dash among the quick tests, under busybox among the slow ones."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out GNU wget under busybox: Debian's busybox uses its own, whatever PATH says."""
+    """Leave out GNU wget under busybox (Debian's uses its own, whatever PATH says), and mark what takes long there."""
 
-    def impossible(item: pytest.Item) -> bool:
-        chosen = getattr(getattr(item, "callspec", None), "params", {})
-        return chosen.get("shell") == "busybox" and chosen.get("bench") == "wget"
+    def chosen(item: pytest.Item, parameter: str) -> object:
+        return getattr(getattr(item, "callspec", None), "params", {}).get(parameter)
 
-    items[:] = [item for item in items if not impossible(item)]
+    items[:] = [item for item in items if (chosen(item, "shell"), chosen(item, "bench")) != ("busybox", "wget")]
+    for item in items:
+        if item.path.parent == HERE and item.path.name in MANY_RUNS and chosen(item, "shell") == "busybox":
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session", params=["dash", "busybox"])
