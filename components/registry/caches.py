@@ -20,9 +20,10 @@ from components.config.storage import Storage
 from components.registry.claim import claim
 from components.registry.metadata import object_metadata
 from components.registry.network_policy import cache_policy
-from components.registry.passwords import CLIENT_CA_KEY, cache_revision, client_authority, client_variables
+from components.registry.passwords import CLIENT_CA_KEY, client_authority, client_variables
 from components.registry.pod import CONTAINER_PORT, environment, opened, pod
-from components.registry.registry import delete_first, encoded
+from components.registry.registry import delete_first
+from components.registry.secret_data import encoded, revision
 
 _APP: Final = {"app": "registry-cache"}
 _REVISION_ANNOTATION: Final = "k3s-registry/cache"
@@ -95,7 +96,7 @@ class Caches(pulumi.ComponentResource):
             opts=delete_first(self, args.namespace),
         )
         volume = claim(f"{name}-claim", settings, self, args.namespace, f"cache.{upstream}.size")
-        revision = pulumi.Output.all(**files).apply(cache_revision)
+        rolls = pulumi.Output.all(**files).apply(lambda known: revision(known, known["tls.key"]))
         kubernetes.apps.v1.Deployment(
             f"{name}-deployment",
             # Less than the provider's ten minutes: an upstream that does not answer now will hardly do so then.
@@ -111,7 +112,7 @@ class Caches(pulumi.ComponentResource):
                 ),
                 template=kubernetes.core.v1.PodTemplateSpecArgs(
                     metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                        labels=labels, annotations={_REVISION_ANNOTATION: pulumi.Output.unsecret(revision)}
+                        labels=labels, annotations={_REVISION_ANNOTATION: pulumi.Output.unsecret(rolls)}
                     ),
                     spec=cache_pod(settings, upstream, cache),
                 ),

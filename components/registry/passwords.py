@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.config.auth import PROOF_USER, AuthSettings
+from components.registry.secret_data import derived, encoded
 
 CLIENT_CA_KEY: Final = "client-ca.crt"
 USERS_KEY: Final = "htpasswd"
@@ -42,7 +42,7 @@ class PasswordFiles:
     def data(self) -> dict[str, pulumi.Output[str]]:
         """The keys that they are in the Secret."""
         files = {USERS_KEY: self.users, CLIENT_CA_KEY: self.client_ca}
-        return {key: text.apply(lambda known: base64.b64encode(known.encode()).decode()) for key, text in files.items()}
+        return {key: text.apply(encoded) for key, text in files.items()}
 
     @property
     def revision(self) -> pulumi.Output[str]:
@@ -98,7 +98,7 @@ def htpasswd(passwords: Mapping[str, str], server_key_pem: str) -> str:
 
 def proof_password(server_key_pem: str) -> str:
     """The password of the program's own user; derived from the server's key, so it needs no resource."""
-    return _derived("proof password", server_key_pem).hex()
+    return derived("proof password", server_key_pem).hex()
 
 
 def proof_login(server_key_pem: str) -> str:
@@ -106,20 +106,11 @@ def proof_login(server_key_pem: str) -> str:
     return f"{PROOF_USER}:{proof_password(server_key_pem)}"
 
 
-def cache_revision(files: Mapping[str, str]) -> str:
-    """Changes with any file of a cache, and so rolls its pod. Without the server's key, it says nothing about them."""
-    return _derived(json.dumps(files, sort_keys=True), files["tls.key"]).hex()
-
-
 def _hashed(name: str, password: str, server_key_pem: str, cost: int) -> str:
     # Derived, since a random salt would give another hash, and so another pod, at each `up`.
-    salt = base64.b64encode(_derived(f"salt of {name}", server_key_pem)[:16]).decode().rstrip("=")
+    salt = base64.b64encode(derived(f"salt of {name}", server_key_pem)[:16]).decode().rstrip("=")
     written = f"$2b${cost:02}${salt.translate(str.maketrans(_STANDARD, _BCRYPT))}"
     return bcrypt.hashpw(password.encode(), written.encode()).decode()
-
-
-def _derived(purpose: str, server_key_pem: str) -> bytes:
-    return hmac.digest(server_key_pem.encode(), f"k3s-registry {purpose}".encode(), "sha256")
 
 
 def docker_configs(passwords: Mapping[str, str], endpoints: Sequence[str]) -> dict[str, str]:

@@ -4,7 +4,6 @@ Object names are the guide's, so that a cluster built by hand can be taken over 
 wait until the address answers: the pull proof does, and it sees more.
 """
 
-import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -30,6 +29,7 @@ from components.registry.passwords import (
 )
 from components.registry.pod import CONTAINER_PORT, LABELS, POD_LABELS, SECRET_NAME, pod, strategy
 from components.registry.s3 import S3_ANNOTATION, bucket_place, disruption_budget, s3_files
+from components.registry.secret_data import encoded, http_secret
 
 _DEPLOYMENT_NAME: Final = "registry"
 _CERTIFICATE_ANNOTATION: Final = "k3s-registry/server-certificate"
@@ -229,16 +229,6 @@ def service(settings: RegistrySettings) -> kubernetes.core.v1.ServiceSpecArgs:
     return core.ServiceSpecArgs(
         selector=LABELS, type="LoadBalancer", ports=ports, load_balancer_ip=wanted, ip_families=families
     )
-
-
-def encoded(text: str) -> str:
-    """Base64, the form of a Secret's data."""
-    return base64.b64encode(text.encode()).decode()
-
-
-def http_secret(server_key_pem: str) -> str:
-    """The key that signs the registry's upload tokens; derived from the server's key, so it needs no resource."""
-    return hashlib.sha256(b"k3s-registry http secret\n" + server_key_pem.encode()).hexdigest()
 
 
 def certificate_hash(server_certificate_pem: str) -> str:

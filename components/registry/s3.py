@@ -1,7 +1,5 @@
 """A bucket of an S3 service in place of the claim, and what several pods need once they share the images there."""
 
-import base64
-import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from components.config.storage import S3
+from components.registry.secret_data import encoded, revision
 
 S3_ANNOTATION: Final = "k3s-registry/s3-keys"
 _KEYS_FILE: Final = "s3-keys"
@@ -29,17 +28,14 @@ class S3Files:
     @property
     def data(self) -> dict[str, pulumi.Input[str]]:
         """The keys that they are in the Secret."""
-        keys = self.keys.apply(lambda known: _encoded(keys_file(known)))
-        return {_KEYS_FILE: keys, **({} if self.ca is None else {_CA_FILE: _encoded(self.ca)})}
+        keys = self.keys.apply(lambda known: encoded(keys_file(known)))
+        return {_KEYS_FILE: keys, **({} if self.ca is None else {_CA_FILE: encoded(self.ca)})}
 
     @property
     def revision(self) -> pulumi.Output[str]:
-        """Changes with them, and so rolls the pods, which read them at their start.
-
-        It is no secret: nobody can try keys against it without the server's key.
-        """
+        """Changes with them, and so rolls the pods, which read them at their start."""
         both = pulumi.Output.all(self.keys, self.server_key_pem)
-        return pulumi.Output.unsecret(both.apply(lambda known: _revision(known[0], self.ca, known[1])))
+        return pulumi.Output.unsecret(both.apply(lambda known: revision([dict(known[0]), self.ca], known[1])))
 
 
 def s3_files(
@@ -50,14 +46,6 @@ def s3_files(
         return None
     known: pulumi.Output[Mapping[str, str]] = pulumi.Output.from_input(keys)
     return S3Files(keys=known, ca=s3.ca, server_key_pem=server_key_pem)
-
-
-def _encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-def _revision(keys: Mapping[str, str], ca: str | None, server_key_pem: str) -> str:
-    return hmac.digest(server_key_pem.encode(), json.dumps([dict(keys), ca]).encode(), "sha256").hex()
 
 
 def bucket_variables(s3: S3) -> dict[str, str]:

@@ -1,7 +1,8 @@
 from components.config.parse import parse
 from components.config.storage import AccessMode, Storage
 from components.registry.pod import affinity, environment, strategy
-from components.registry.registry import http_secret, registry_revision
+from components.registry.registry import registry_revision
+from components.registry.secret_data import http_secret
 from tests.config.stack_configs import SMALLEST
 
 
