@@ -3,10 +3,8 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,7 +13,7 @@ from typing import Any, Final, Self
 
 import yaml
 
-from lab import toolchain
+from lab import engine_process, toolchain
 from lab.plugin_store import Origin, PluginStore, user_homes
 from lab.program_folder import together
 from lab.settings import PROJECT, Lab, LabError, cache_root
@@ -204,7 +202,7 @@ class Engine:
             stderr=subprocess.STDOUT if on_line else stream,
             text=True,
         ) as process:
-            out, err = _wait(process, on_line, timeout)
+            out, err = engine_process.wait(process, on_line, timeout)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def _stack_file(self, name: str, cwd: Path) -> Path:
@@ -218,41 +216,3 @@ class Engine:
 def _project(folder: Path) -> str:
     """The name of the Pulumi project in `folder`."""
     return str(yaml.safe_load((folder / "Pulumi.yaml").read_text())["name"])
-
-
-_OnLine = Callable[[str], object]
-
-
-def _wait(
-    process: subprocess.Popen[str], on_line: _OnLine | None, timeout: float | None
-) -> tuple[str | None, str | None]:
-    """Wait until the CLI has ended, after an interrupt too, and return the output it wrote to unread pipes."""
-    late = threading.Event()
-
-    def stop() -> None:
-        late.set()
-        process.send_signal(signal.SIGINT)
-
-    timer = threading.Timer(timeout or 0, stop)
-    if timeout is not None:
-        timer.start()
-    try:
-        written = _to_the_end(process, on_line)
-    except KeyboardInterrupt:
-        # The terminal has interrupted the CLI too: given time, it finishes the running steps and saves the state.
-        _to_the_end(process, on_line)
-        raise
-    finally:
-        timer.cancel()
-    if timeout is not None and late.is_set():
-        raise subprocess.TimeoutExpired(process.args, timeout, *written)
-    return written
-
-
-def _to_the_end(process: subprocess.Popen[str], on_line: _OnLine | None) -> tuple[str | None, str | None]:
-    if on_line is None or process.stdout is None:
-        return process.communicate()
-    for line in process.stdout:
-        on_line(line.rstrip("\n"))
-    process.wait()
-    return None, None

@@ -48,8 +48,8 @@ class Cached:
     config: Path
     before: Mapping[str, dict[str, str]]
 
-    def pull(self, machine: Machine, image: str) -> float:
-        """Pull an image that the node does not have; returns the seconds that it took."""
+    def checked_pull(self, machine: Machine, image: str) -> float:
+        """Pull an image that the node does not have, or fail the test; returns the seconds that it took."""
         machine.run(machine.kind.k3s("crictl", "rmi", image), check=False)
         started = time.monotonic()
         done = machine.run(machine.kind.k3s("crictl", "pull", image), check=False, timeout=120)
@@ -122,7 +122,7 @@ def cached(deployed: Deployed, upstream: Upstream) -> Iterator[Cached]:
 def test_many_nodes_pull_an_image_from_the_upstream_once(cached: Cached) -> None:
     path = cached.push("team/many")
     for machine in cached.machines:
-        cached.pull(machine, f"{HOST}/{path}")
+        cached.checked_pull(machine, f"{HOST}/{path}")
     fetched = cached.upstream.requests(OPEN, "method=GET", "/v2/team/many/blobs/")
     digests = {line.partition("/blobs/")[2][:71] for line in fetched}
     assert len(fetched) == len(digests) > 0, fetched
@@ -133,7 +133,8 @@ def test_many_nodes_pull_an_image_from_the_upstream_once(cached: Cached) -> None
 def test_nodes_pull_from_an_upstream_whose_password_they_do_not_know(cached: Cached) -> None:
     path = cached.push("team/secret")
     for machine in cached.machines:
-        cached.pull(machine, f"{PRIVATE}/{path}")
+        cached.checked_pull(machine, f"{PRIVATE}/{path}")
+    assert cached.upstream.requests(CLOSED, "method=GET", "/v2/team/secret/blobs/"), "by the cache, with its password"
 
 
 @pytest.mark.long
@@ -164,12 +165,12 @@ def test_k3s_itself_writes_the_same_files_at_its_next_start(cached: Cached) -> N
 def test_pulls_go_on_past_a_cache_that_is_down(cached: Cached) -> None:
     path = cached.push("team/past")
     machine = cached.deployed.program.machines["cube02"]
-    through = cached.pull(machine, f"{HOST}/{path}")
+    through = cached.checked_pull(machine, f"{HOST}/{path}")
     assert cached.upstream.requests(DIRECT, "method=GET", "/v2/team/past/") == []
     cached.kubectl("scale", "deployment", OBJECT, "--replicas=0")
     cached.kubectl("wait", "--for=delete", "pod", "-l", f"cache={OBJECT}", "--timeout=60s")
     try:
-        past = cached.pull(machine, f"{HOST}/{path}")
+        past = cached.checked_pull(machine, f"{HOST}/{path}")
     finally:
         cached.kubectl("scale", "deployment", OBJECT, "--replicas=1")
         cached.kubectl("rollout", "status", f"deployment/{OBJECT}", "--timeout=60s")
@@ -180,10 +181,10 @@ def test_pulls_go_on_past_a_cache_that_is_down(cached: Cached) -> None:
 @pytest.mark.long
 def test_what_a_cache_has_is_pulled_while_the_upstream_is_down(cached: Cached) -> None:
     image = f"{HOST}/{cached.push('team/kept')}"
-    cached.pull(cached.deployed.program.machines["cube01"], image)
+    cached.checked_pull(cached.deployed.program.machines["cube01"], image)
     cached.upstream.stop()
     try:
-        cached.pull(cached.deployed.program.machines["cube02"], image)
+        cached.checked_pull(cached.deployed.program.machines["cube02"], image)
     finally:
         cached.upstream.start()
 
@@ -201,9 +202,9 @@ def test_a_wrong_password_is_one_sentence_and_pulls_of_others_go_on(cached: Cach
     server = program.machines["control01"]
     command = server.kind.k3s("kubectl", "--cache-dir=/tmp/kubectl", "-n", "docker-registry", *log)
     assert told in server.run(command, check=False).stdout
-    cached.pull(cached.machines[0], f"{HOST}/{cached.push('team/meanwhile')}")
+    cached.checked_pull(cached.machines[0], f"{HOST}/{cached.push('team/meanwhile')}")
     program.up(config=cached.config)
-    cached.pull(cached.machines[0], f"{PRIVATE}/{cached.push('team/again')}")
+    cached.checked_pull(cached.machines[0], f"{PRIVATE}/{cached.push('team/again')}")
 
 
 @pytest.mark.long

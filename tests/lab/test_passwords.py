@@ -62,9 +62,8 @@ class Closed:
         ca = self.deployed.certificates(registry) / "ca.crt"
         command = ["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", str(ca), *options]
         command += ["--resolve", f"{registry.host}:{port}:{registry.ip}", f"https://{registry.host}:{port}{path}"]
-        return subprocess.run(
-            self.deployed.program.lab.in_lan(*command), capture_output=True, text=True, check=False
-        ).stdout
+        lan = self.deployed.program.lab.in_lan(*command)
+        return subprocess.run(lan, capture_output=True, text=True, check=False).stdout
 
     def push(self, repository: str) -> str:
         """Push an image with the configuration that the stack gives to a user; returns its reference."""
