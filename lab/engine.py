@@ -141,11 +141,12 @@ class Engine:
             raise LabError(message)
 
     def resources(self, name: str, cwd: Path = PROJECT) -> list[dict[str, Any]]:
-        """The resources of a stack, as `pulumi stack export` shows them; empty before its first `up`.
+        """The resources of a stack, as `pulumi stack export` shows them; empty before its first `up`, or without it.
 
         The backend's own file says the same, in no time: the CLI takes a third of a second to start.
         """
-        checkpoint = json.loads(self._stack_file(name, cwd).read_text())["checkpoint"]
+        file = self._stack_file(name, cwd)
+        checkpoint = json.loads(file.read_text())["checkpoint"] if file.exists() else {}
         found: list[dict[str, Any]] = (checkpoint.get("latest") or {}).get("resources") or []
         return found
 

@@ -49,6 +49,11 @@ def test_the_engine_lists_them_as_its_plugins(engine: Engine, tmp_path: Path) ->
         assert plugin.version in listed
 
 
+def test_a_stack_that_was_never_created_has_no_outputs(engine: Engine, tmp_path: Path) -> None:
+    """So that `make load` on a lab without a registry is one sentence and no stack trace."""
+    assert replace(engine, state=tmp_path).outputs("dev") == {}
+
+
 def test_a_failing_call_hands_its_status_and_words_to_the_caller(engine: Engine, tmp_path: Path) -> None:
     done = engine.run(["stack", "output"], tmp_path, capture=True)
     assert done.returncode != 0
