@@ -1,0 +1,74 @@
+"""The stack that a command is about, as the pulumi CLI knows it."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from components.config.model import StackConfig
+from components.config.parse import ConfigError, parse
+from ops.failure import OpsError
+
+PROJECT: Final = Path(__file__).parents[1]
+"""The directory with Pulumi.yaml and the stack files."""
+_PREFIX: Final = "k3s-registry:"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """A stack of this project. Asking it needs what `pulumi preview` needs: the backend, and the passphrase if any."""
+
+    name: str | None = None
+    """None: the one that `pulumi stack select` chose."""
+
+    def outputs(self, *, with_secrets: bool = False) -> Mapping[str, Any]:
+        """The stack's outputs by their public names; without secrets, a secret one is `[secret]`.
+
+        Raises:
+            OpsError: the CLI refuses, or the stack has no outputs yet.
+
+        """
+        values = self._json("stack", "output", "--json", *(["--show-secrets"] if with_secrets else []))
+        if not values:
+            message = f"{self} has no outputs yet: run `pulumi up` first"
+            raise OpsError(message)
+        return values
+
+    def configuration(self) -> StackConfig:
+        """The checked configuration.
+
+        Raises:
+            OpsError: the CLI refuses, or the configuration has problems; the message lists all of them.
+
+        """
+        values = {
+            key.removeprefix(_PREFIX): entry
+            # Secrets are decrypted, since the parser checks them too; they stay in memory.
+            for key, entry in self._json("config", "--json", "--show-secrets").items()
+            if key.startswith(_PREFIX)
+        }
+        try:
+            return parse(
+                {key: entry.get("objectValue", entry.get("value")) for key, entry in values.items()},
+                encrypted=[key for key, entry in values.items() if entry["secret"]],
+            )
+        except ConfigError as error:
+            raise OpsError(str(error)) from None
+
+    def __str__(self) -> str:
+        """For messages."""
+        return f"stack {self.name}" if self.name else "the selected stack"
+
+    def _json(self, *arguments: str) -> dict[str, Any]:
+        command = ["pulumi", *arguments, "--non-interactive", *(["--stack", self.name] if self.name else [])]
+        try:
+            done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+        except FileNotFoundError:
+            message = "pulumi is not on PATH: this command asks it for the stack; install it (README, Requirements)"
+            raise OpsError(message) from None
+        if done.returncode:
+            message = f"`{' '.join(command)}` failed: {done.stderr.strip() or done.stdout.strip()}"
+            raise OpsError(message)
+        return dict(json.loads(done.stdout))
