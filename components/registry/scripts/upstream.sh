@@ -44,7 +44,7 @@ try_login() {
 	esac
 	status=$(printf '%s\n' "$answer" | head -n 1)
 	case $status in
-	HTTP/*' 401'* | HTTP/*' 403'*)
+	HTTP/*\ 401* | HTTP/*\ 403*)
 		printf '%s: found that %s refuses the user %s (%s); a cache that may not pull keeps nothing; %s\n' \
 			"$key" "$upstream" "$(cat "$login/username")" "$status" "correct its username and password" >&2
 		return 1

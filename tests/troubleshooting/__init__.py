@@ -1,0 +1,1 @@
+"""The page of troubleshooting is held against the sentences that the code can print."""

@@ -1,0 +1,238 @@
+"""The texts that Python code prints: what reaches the engine's log or an error that ends the run, followed back."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tests.troubleshooting.text import ANYTHING, Anything, Choice, Text, place
+
+_SAYING: Final = ("RunError", "OpsError")
+_LOGGING: Final = ("debug", "info", "warn", "error")
+
+
+@dataclass(frozen=True)
+class _Module:
+    name: str
+    tree: ast.Module
+    parents: dict[ast.AST, ast.AST]
+
+    def around(self, node: ast.AST) -> Iterator[ast.AST]:
+        """The functions around a node, from the inside out, and the module."""
+        while node in self.parents:
+            node = self.parents[node]
+            if isinstance(node, ast.FunctionDef | ast.Module):
+                yield node
+
+
+_Meant = tuple[ast.expr, _Module, int | None]
+"""An expression, its module, and which item of it is meant if it is a tuple."""
+
+
+class Sources:
+    """The modules among which names are looked up."""
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self._modules: list[_Module] = []
+        self._functions: dict[str, list[tuple[ast.FunctionDef, _Module]]] = {}
+        for path in files:
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+            module = _Module(path.stem, tree, parents)
+            self._modules.append(module)
+            for node in parents:
+                if isinstance(node, ast.FunctionDef):
+                    self._functions.setdefault(node.name, []).append((node, module))
+
+    def sentences(self) -> Iterator[tuple[str, Text]]:
+        """What the modules say, with the place where they do."""
+        for module in self._modules:
+            for node in ast.walk(module.tree):
+                if isinstance(node, ast.Call) and node.args and _says(node.func):
+                    for text in dict.fromkeys(self._follow(node.args[0], module, ())) or [None]:
+                        yield f"{module.name}.py: {ast.unparse(node.args[0])}", text or Text((ANYTHING,))
+
+    def _follow(
+        self, node: ast.expr, module: _Module, above: tuple[ast.AST, ...], *, position: int | None = None
+    ) -> Iterator[Text | None]:
+        """The texts that an expression may be; None for what the source does not say.
+
+        Args:
+            node: the expression.
+            module: its module.
+            above: the expressions that led here, from the one that is said.
+            position: which item of the expression is meant, if that is a tuple.
+
+        """
+        if node in above:
+            return
+        above = (*above, node)
+        composed = self._composed(node, module, above)
+        inner = [] if composed else [*self._inner(node, module, position)]
+        if composed:
+            yield from composed
+        elif not inner:
+            yield None
+        for value, home, item in inner:
+            yield from self._follow(value, home, above, position=item)
+
+    def _composed(self, node: ast.expr, module: _Module, above: tuple[ast.AST, ...]) -> Iterator[Text | None] | None:
+        """The texts of an expression that is one, or that names one; None for any other."""
+        match node:
+            case ast.Constant(value=value):
+                # None is no text, and nothing is said then.
+                return iter([Text((value,))] if isinstance(value, str) else [])
+            case ast.JoinedStr(values=values):
+                return iter([Text(tuple(self._place(value, module, above) for value in values))])
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                return iter([Text((self._place(left, module, above), self._place(right, module, above)))])
+            case ast.Call(func=ast.Attribute(value=value, attr="format")):
+                return map(_formatted, self._follow(value, module, above))
+            case ast.Name(id=name):
+                return self._named(name, node, module, above)
+            case _:
+                return None
+
+    def _inner(self, node: ast.expr, module: _Module, position: int | None) -> Iterator[_Meant]:
+        """The expressions of which one is what this one gives."""
+        match node:
+            case ast.Tuple(elts=items):
+                found, position = items if position is None else items[position : position + 1], None
+            case ast.IfExp(body=body, orelse=otherwise):
+                found = [body, otherwise]
+            case ast.BoolOp(values=values) | ast.Dict(values=values):
+                found = values
+            case ast.DictComp(generators=generators):
+                found = [generator.iter for generator in generators]
+            case ast.Call(func=ast.Attribute(value=value, attr="items")):
+                found, position = [value], None
+            case ast.Call(func=ast.Name(id="str"), args=[value]):
+                found = [value]
+            case ast.Call():
+                found = []
+                yield from ((value, home, position) for value, home in self._returned(node, module))
+            case _:
+                found = []
+        yield from ((value, module, position) for value in found)
+
+    def _place(self, value: ast.expr, module: _Module, above: tuple[ast.AST, ...]) -> str | Anything | Choice:
+        """A part of a composed string."""
+        if isinstance(value, ast.Constant):
+            return str(value.value)
+        return place(self._follow(value.value if isinstance(value, ast.FormattedValue) else value, module, above))
+
+    def _returned(self, call: ast.Call, module: _Module) -> Iterator[tuple[ast.expr, _Module]]:
+        """What a function of these modules returns; of several with its name, the one that the call can mean."""
+        name, home = _called(call.func)
+        found = self._functions.get(name, [])
+        home = home or _imported(name, module.tree) or module.name
+        for function, owner in [pair for pair in found if pair[1].name == home] or found:
+            for node in ast.walk(function):
+                if isinstance(node, ast.Return) and node.value is not None:
+                    yield node.value, owner
+
+    def _named(self, name: str, node: ast.AST, module: _Module, above: tuple[ast.AST, ...]) -> Iterator[Text | None]:
+        """The values of a name: in the functions around it, then in its module, then in any."""
+        scopes = [(scope, module) for scope in module.around(node)]
+        scopes += [(other.tree, other) for other in self._modules if other is not module]
+        for scope, home in scopes:
+            found = [(value, home, position) for value, position in _assigned(name, scope)]
+            found += [(value, owner, None) for value, owner in self._caught(name, scope)]
+            if isinstance(scope, ast.FunctionDef) and name in _parameters(scope):
+                found += [(value, home, None) for value in _given(scope, name, home)]
+            for value, owner, position in found:
+                yield from self._follow(value, owner, above, position=position)
+            if found:
+                return
+        yield None
+
+    def _caught(self, name: str, scope: ast.AST) -> Iterator[tuple[ast.expr, _Module]]:
+        """The message of a caught exception that composes its own."""
+        for node in ast.walk(scope):
+            if isinstance(node, ast.ExceptHandler) and node.name == name and isinstance(node.type, ast.Name):
+                for module in self._modules:
+                    for kind in ast.walk(module.tree):
+                        if isinstance(kind, ast.ClassDef) and kind.name == node.type.id:
+                            yield from ((call.args[0], module) for call in _calls(kind, "__init__") if call.args)
+
+
+def _imported(name: str, tree: ast.Module) -> str:
+    """The last part of the module that a name is imported from; empty if it is not."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):
+            return (node.module or "").rpartition(".")[2]
+    return ""
+
+
+def _given(function: ast.FunctionDef, name: str, module: _Module) -> Iterator[ast.expr]:
+    """The arguments that calls in its own module give for a parameter."""
+    position = _parameters(function).index(name)
+    for call in _calls(module.tree, function.name):
+        yield from call.args[position : position + 1]
+        yield from (keyword.value for keyword in call.keywords if keyword.arg == name)
+
+
+def _says(function: ast.expr) -> bool:
+    name, home = _called(function)
+    return name in _SAYING or (home == "log" and name in _LOGGING)
+
+
+def _called(function: ast.expr) -> tuple[str, str]:
+    """The name of a called function, and of what it is an attribute of."""
+    match function:
+        case ast.Name(id=name):
+            return name, ""
+        case ast.Attribute(value=ast.Name(id=home) | ast.Attribute(attr=home), attr=name):
+            return name, home
+        case ast.Attribute(attr=name):
+            return name, ""
+        case _:
+            return "", ""
+
+
+def _calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called(node.func)[0] == name)
+
+
+def _assigned(name: str, scope: ast.AST) -> Iterator[tuple[ast.expr, int | None]]:
+    """What is assigned to a name, and which item of it; of a module, only what is outside functions."""
+    for node in scope.body if isinstance(scope, ast.Module) else ast.walk(scope):
+        match node:
+            case ast.Assign(targets=[target], value=value) | ast.AnnAssign(target=target, value=ast.expr() as value):
+                yield from _items(name, target, value)
+            case ast.For(target=target, iter=value):
+                yield from _items(name, target, value)
+            case _:
+                pass
+
+
+def _items(name: str, target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, int | None]]:
+    match target:
+        case ast.Name(id=own) if own == name:
+            yield value, None
+        case ast.Tuple(elts=parts):
+            for position, part in enumerate(parts):
+                if isinstance(part, ast.Name) and part.id == name:
+                    yield value, position
+        case _:
+            pass
+
+
+def _parameters(function: ast.FunctionDef) -> list[str]:
+    return [own.arg for own in (*function.args.args, *function.args.kwonlyargs)]
+
+
+def _formatted(text: Text | None) -> Text | None:
+    """A template of `format` with its places."""
+    if text is None:
+        return None
+    parts: list[str | Anything | Choice] = []
+    for part in text.parts:
+        if isinstance(part, str):
+            for number, words in enumerate(re.split(r"\{\w*\}", part)):
+                parts += [ANYTHING, words] if number else [words]
+        else:
+            parts.append(part)
+    return Text(tuple(part for part in parts if part))
