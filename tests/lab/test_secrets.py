@@ -79,3 +79,27 @@ def test_no_private_key_is_in_the_text_of_a_command(deployed: Deployed, needles:
     assert [name for name, text in texts.items() if not isinstance(text, str)] == []
     leaking = [name for name, text in texts.items() if any(needle in text.encode() for needle in needles)]
     assert leaking == []
+
+
+def test_of_all_private_keys_the_cluster_holds_the_servers_alone(deployed: Deployed, needles: list[bytes]) -> None:
+    """An authority's key is in no Secret: whoever reads all of them cannot issue certificates."""
+    assert needles
+    secrets = deployed.program.kubectl("get", "secrets", "-A", "-o", "yaml").encode()
+    keys = deployed.program.private_keys.values()
+    assert sum(any(needle in secrets for needle in needles_of_one) for needles_of_one in keys) == 1
+
+
+def test_only_the_node_of_the_registrys_pod_can_read_its_secret(deployed: Deployed) -> None:
+    program = deployed.program
+    pods = program.kubectl("-n", "docker-registry", "get", "pods", "-o", "jsonpath={.items[*].spec.nodeName}")
+    secret = ("--cache-dir=/tmp/kubectl", "-n", "docker-registry", "get", "secret", "docker-registry-tls-cert")
+    readers = {
+        name
+        for name, machine in program.machines.items()
+        if machine.run(
+            machine.kind.k3s("kubectl", "--kubeconfig", f"{machine.kind.data_dir}/agent/kubelet.kubeconfig", *secret),
+            check=False,
+        ).returncode
+        == 0
+    }
+    assert readers == set(pods.split())
