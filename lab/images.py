@@ -41,12 +41,13 @@ REGISTRY_LINKS = (
         "sort",
         "stat",
         "tail",
+        "tar",
         "timeout",
         "tr",
         "wc",
     ),
 )
-"""The part of Alpine's busybox that scripts in the registry's image use."""
+"""The part of Alpine's busybox that scripts in the registry's image use, and commands of the operating guide."""
 PATH_VARIABLE = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
