@@ -58,6 +58,13 @@ def node_name(resource: str) -> str:
     return resource.rpartition("-")[0]
 
 
+def ssh_command(node: Node) -> str:
+    """The command by which a person reaches the node as this program does."""
+    proxy = node.ssh.proxy
+    jump = "" if proxy is None else f" -J {proxy.user}@{proxy.host}:{proxy.port}"
+    return f"ssh {node.ssh.user}@{node.host} -p {node.ssh.port}{jump}"
+
+
 def connection(node: Node, private_key: pulumi.Input[str] | None) -> remote.ConnectionArgs:
     """How the command provider reaches a node: the host key is pinned, and each attempt has a time limit."""
     return remote.ConnectionArgs(

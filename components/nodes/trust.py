@@ -20,7 +20,7 @@ from components.config.cache import server_url
 from components.config.model import Rollout, StackConfig
 from components.config.nodes import Node
 from components.nodes import pull_port, script, unreachable
-from components.nodes.command import create_commands, node_name
+from components.nodes.command import create_commands, node_name, ssh_command
 from components.nodes.files import (
     CA_FILE,
     cache_hosts_toml,
@@ -131,7 +131,16 @@ def stdin(node: Node, config: StackConfig, bundle_pem: str) -> str:
         particular["take_over"] = "true"
     if node.role is not None:
         particular["role"] = node.role.value
-    return script.render(program, settings(node.name, config, bundle_pem) | particular)
+    # Second, since a preview shows the first lines of what it creates.
+    own = {"node": node.name, "reached_by": reached_by(node)}
+    return script.render(program, own | settings(node.name, config, bundle_pem) | particular)
+
+
+def reached_by(node: Node) -> str:
+    """How this program reaches the node, for the reader of a preview: the provider keeps all of `connection` secret."""
+    proxy = node.ssh.proxy
+    keys = [node.host_key, *([] if proxy is None else [proxy.host_key])]
+    return " ".join([ssh_command(node), *map(unreachable.fingerprint, keys)])
 
 
 def settings(node: str, config: StackConfig, bundle_pem: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Final
 import pulumi
 
 from components.config.nodes import Node
-from components.nodes.command import node_name
+from components.nodes.command import node_name, ssh_command
 
 _SCAN_SECONDS: Final = 5
 
@@ -52,11 +52,10 @@ def explain(node: Node, error: str, *, offered: str) -> str | None:
     if not node.offline:
         template, reason = _meaning(error)
     where, key = f"node {node.name} ({node.ssh.user}@{node.host}, port {node.ssh.port})", f"nodes.{node.name}"
-    reached, proxy = f"ssh {node.ssh.user}@{node.host} -p {node.ssh.port}", node.ssh.proxy
+    proxy = node.ssh.proxy
     if proxy is not None:
         jump = f"jump host {proxy.user}@{proxy.host}, port {proxy.port}"
         where = f"{where[:-1]}, through {jump})"
-        reached += f" -J {proxy.user}@{proxy.host}:{proxy.port}"
         # Only the jump host is dialled from here.
         if _DIAL.search(error) is not None and template is not _NEVER_CONFIGURED:
             template, key = _NO_JUMP_HOST, "ssh.proxy"
@@ -65,7 +64,7 @@ def explain(node: Node, error: str, *, offered: str) -> str | None:
         where=where,
         key=key,
         host=node.host,
-        reached=reached,
+        reached=ssh_command(node),
         user=node.ssh.user,
         pinned=fingerprint(node.host_key),
         shown=fingerprint(offered) if offered else "another key",

@@ -9,7 +9,9 @@ from components.nodes import probe_image
 from components.nodes.files import CA_FILE, configs_entry, hosts_toml, mirrors_entry
 from components.nodes.proof import constants, proof_revision
 from components.nodes.trust import guide_warning, settings, stdin, trust_revision
+from components.nodes.unreachable import fingerprint
 from tests.config.stack_configs import SMALLEST
+from tests.recordings import ED25519
 
 CONFIG = parse(SMALLEST)
 
@@ -68,6 +70,15 @@ def test_a_node_completes_the_index_with_the_revision() -> None:
     index = constants()["index"]
     assert index.count("@") == 1
     assert index.replace("@", wanted).encode() == probe_image.build(wanted).index.content
+
+
+def test_the_second_line_says_how_the_node_is_reached_and_by_which_keys() -> None:
+    jump = {"host": "203.0.113.7", "hostKey": ED25519, "user": "jump"}
+    config = parse({**SMALLEST, "ssh": {"user": "pi", "proxy": jump}})
+    node = config.nodes[0]
+    key = fingerprint(ED25519)
+    said = f"reached_by='ssh pi@{node.host} -p 22 -J jump@203.0.113.7:22 {fingerprint(node.host_key)} {key}'"
+    assert stdin(node, config, "").splitlines()[:2] == [f"node={node.name}", said]
 
 
 def test_nodes_get_take_over_only_where_it_is_set() -> None:
