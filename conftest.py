@@ -27,6 +27,7 @@ GROUPS = {
     ),
     "faults": (HERE / "tests/faults",),  # machines of their own, and what a fault left would fail the next test
     "engine": (HERE / "lab/tests/engine/test_tiny_program.py",),  # one first `up` for all
+    "previews": (HERE / "tests/engine/test_previews.py",),  # one deployed stack for all
     "machines": tuple(  # labs of their own, beside the clusters
         RUNNING / f"test_{name}.py" for name in ("k3s_unit", "lifecycle", "machines")
     ),
