@@ -11,7 +11,7 @@ fail() {
 
 # The digest includes the directory's name, which the programs in .venv contain. Python itself is checked too, since an
 # upgrade of the system may have removed it.
-wanted=$({ cat requirements.txt requirements-ops.txt requirements-dev.txt lab/setup.sh && pwd -P; } | sha256sum | cut -d ' ' -f 1)
+wanted=$({ cat requirements*.txt policy/requirements.txt lab/setup.sh && pwd -P; } | sha256sum | cut -d ' ' -f 1)
 if [ "$(cat .venv/.requirements 2>/dev/null)" = "$wanted" ] && .venv/bin/python -c '' 2>/dev/null; then
 	exit 0
 fi
