@@ -20,7 +20,7 @@ TEST_PACKAGES = (
     Package("openssl", "openssl", "verifies with a node's system store"),
     Package("wget", "wget", "pushes the probe image from a node that has GNU wget"),
 )
-ROOTLESS_TOOLS = ("pulumi-kubernetes", *toolchain.PULUMI_SETS, "k3s", "registry", "wharfie")
+ROOTLESS_TOOLS = ("pulumi-kubernetes", *toolchain.PULUMI_SETS, "k3s", "registry", "wharfie", "actionlint")
 """Programs for the tests that need no machines."""
 LAB_TOOLS = (*ROOTLESS_TOOLS, *LOOK_ALIKE, *ADDON_BINARIES, "load")
 

@@ -141,6 +141,7 @@ SETS: Mapping[str, ToolSet] = {
         ),
         ToolSet("wharfie", ".", {"wharfie": "./wharfie"}, sources=("wharfie", "registries")),
         ToolSet("load", ".", {"load": "./load"}, sources=("load",)),
+        ToolSet("actionlint", "actionlint", {"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"}),
         # Only `make conformance` builds it.
         ToolSet(
             ON_DEMAND,

@@ -65,7 +65,7 @@ def test_where_the_lab_cannot_be_carried_the_lack_is_named_and_the_rest_prepared
         "Some tests will be skipped: missing packages: wget (pushes)",
     ]
     (names,) = record.tools
-    assert {"pulumi-kubernetes", "pulumi", "pulumi-language", "k3s", "registry", "wharfie"} == set(names)
+    assert {"pulumi-kubernetes", "pulumi", "pulumi-language", "k3s", "registry", "wharfie", "actionlint"} == set(names)
     assert record.trees == 0
 
 
