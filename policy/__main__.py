@@ -25,7 +25,7 @@ def of_each_resource(
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         for sentence in rule(args.resource_type, args.props):
-            report(f"{args.name}: {sentence}", args.urn)
+            report(sentence, args.urn)
 
     return ResourceValidationPolicy(name, description, validate)
 

@@ -40,7 +40,7 @@ def test_the_lab_is_refused_as_a_stack_whose_images_count(engine: Engine, pack: 
     done = preview(engine, tmp_path, {}, "--policy-pack", str(pack))
     assert done.returncode != 0
     for sentence in (
-        "registry-server-deployment: image registry:3 is not pinned by digest",
+        "image registry:3 is not pinned by digest",
         "the claim that holds the images is not protected",
         "the issuing authority is not protected",
     ):
