@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from components.config.model import StackConfig
 from components.config.parse import ConfigError, parse
+from components.config.source import decode
 from ops.failure import OpsError
 
 PROJECT: Final = Path(__file__).parents[1]
@@ -51,7 +52,8 @@ class Stack:
         }
         try:
             return parse(
-                {key: entry.get("objectValue", entry.get("value")) for key, entry in values.items()},
+                # As the program does: the CLI shows the defaults of Pulumi.yaml as strings, whatever their type.
+                decode({key: entry["value"] for key, entry in values.items()}, ""),
                 encrypted=[key for key, entry in values.items() if entry["secret"]],
             )
         except ConfigError as error:
