@@ -8,7 +8,9 @@ from typing import Final
 
 from ops.failure import OpsError
 
-COMMANDS: Final[dict[str, str]] = {}
+COMMANDS: Final[dict[str, str]] = {
+    "doctor": "look at all nodes: whether each could pull now, and if not, why",
+}
 """Each command and its one line of help; the module `ops.COMMAND` has its `configure(parser)` and `run(arguments)`."""
 _CANNOT: Final = 2
 """The exit status of a command that could not do what it was asked for, as argparse's own."""

@@ -67,9 +67,12 @@ _TRUST: Final = (
     "mirrored.awk",
     "containerd.sh",
 )
-TRUST: Final = Script((*_TRUST, "trust.sh"))
-TRUST_WITH_RESTART: Final = Script((*_TRUST, "restart.sh", "trust.sh"))
-PROOF: Final = Script((*_SHARED, "paths.awk", "used_data.sh", "address_owners.awk", "diagnosis.sh", "proof.sh"))
+_PROOF: Final = ("paths.awk", "used_data.sh", "address_owners.awk", "diagnosis.sh", "request.sh")
+TRUST: Final = Script((*_TRUST, "node_files.sh", "trust.sh"))
+TRUST_WITH_RESTART: Final = Script((*_TRUST, "restart.sh", "node_files.sh", "trust.sh"))
+PROOF: Final = Script((*_SHARED, *_PROOF, "proof.sh"))
+DOCTOR: Final = Script((*_TRUST, "node_files.sh", *_PROOF, "doctor.sh"))
+"""For `python -m ops doctor`; no state holds it."""
 
 
 def command(action: str) -> str:

@@ -123,17 +123,12 @@ def announced_fingerprints(inputs: Mapping[str, Any] | None) -> frozenset[str]:
 
 def stdin(node: Node, config: StackConfig, bundle_pem: str) -> str:
     """The standard input of a node's shell."""
-    # Leave defaults out: the state stores this string once per node.
     program, particular = script.TRUST, {}
     if config.rollout is Rollout.SERIAL:
         program, particular = script.TRUST_WITH_RESTART, {"rollout": config.rollout.value}
-    if config.take_over:
-        particular["take_over"] = "true"
-    if node.role is not None:
-        particular["role"] = node.role.value
     # Second, since a preview shows the first lines of what it creates.
     own = {"node": node.name, "reached_by": reached_by(node)}
-    return script.render(program, own | settings(node.name, config, bundle_pem) | particular)
+    return script.render(program, own | settings(node.name, config, bundle_pem) | particular | exceptions(node, config))
 
 
 def reached_by(node: Node) -> str:
@@ -141,6 +136,12 @@ def reached_by(node: Node) -> str:
     proxy = node.ssh.proxy
     keys = [node.host_key, *([] if proxy is None else [proxy.host_key])]
     return " ".join([ssh_command(node), *map(unreachable.fingerprint, keys)])
+
+
+def exceptions(node: Node, config: StackConfig) -> dict[str, str]:
+    """Shell variables that `trust.sh` reads and does without: the state stores every node's, so defaults stay out."""
+    asked = {"take_over": "true"} if config.take_over else {}
+    return asked if node.role is None else asked | {"role": node.role.value}
 
 
 def settings(node: str, config: StackConfig, bundle_pem: str) -> dict[str, str]:

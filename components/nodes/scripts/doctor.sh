@@ -1,0 +1,246 @@
+# shellcheck shell=sh disable=SC2034,SC2154,SC2329  # joined with the other parts
+# Looks at one node and changes nothing there but its own temporary directory. Each check is made of the functions by
+# which trust and proof look, and has their words. It waits for no lock: a lock would be a change.
+#
+# A registry of somebody else's (foreign) has no files of ours: it is judged by what the node has for it.
+
+# inspect CHECK FUNCTION: makes one check. A process of its own makes it, since `die` ends one.
+inspect() {
+	set +e
+	(
+		trap - EXIT
+		set -e
+		exec 2>"$work/trouble" 3>"$work/said"
+		"$2"
+	)
+	code=$?
+	set -e
+	outcome=failed
+	case $code in
+	0) outcome=ok ;;
+	4) outcome=skipped ;;
+	*) failed="$failed $1" ;;
+	esac
+	sentence=''
+	if [ "$outcome" = failed ]; then
+		sentence=$(tail -n1 "$work/said")
+		sentence=${sentence:-"node $node: $(tail -n1 "$work/trouble"); the check could not be made; try it by hand there"}
+	fi
+	checks="$checks,\"$1\":{\"outcome\":\"$outcome\",\"sentence\":\"$(printf %s "$sentence" | quoted)\"}"
+}
+
+# quoted: standard input as the inside of a JSON string.
+quoted() {
+	tr '\t\n' '  ' | tr -d '\000-\037\177' | sed 's/["\\]/\\&/g'
+}
+
+# skip: there is nothing to look at, or it cannot be seen here.
+skip() {
+	exit 4
+}
+
+# skip_after CHECK...: what one of these checks has explained already is no second finding.
+skip_after() {
+	for check in "$@"; do
+		case " $failed " in
+		*" $check "*) skip ;;
+		esac
+	done
+}
+
+# compare FILE FUNCTION...: the FUNCTIONs would write what differs, and with this verb note it.
+compare() {
+	place=$1 verb=check what=''
+	shift
+	for write in "$@"; do "$write"; done
+	if [ "$what" ]; then
+		die "found that $place is not as the configuration has it" "every node must have the same" \
+			"put it back: pulumi up -c audit=again"
+	fi
+}
+
+look_k3s() {
+	check_k3s
+	if [ ! "$foreign" ]; then check_node_name; fi
+}
+
+look_ca() {
+	if [ "$foreign" ]; then
+		if [ ! "$named_ca" ]; then skip; fi
+		if [ ! -e "$root$named_ca" ]; then
+			die "found no $named_ca" "$registries names it as the CA of $endpoint" \
+				"put the CA there, or correct that file and restart K3s"
+		fi
+		return 0
+	fi
+	compare "$ca_file" write_ca
+	compare "${owners#"$root"}" write_this_owner
+}
+
+write_this_owner() {
+	write_owners "$node$nl$others"
+}
+
+look_store() {
+	if [ "$foreign" ]; then skip; fi
+	if [ "$system_trust" = false ] && [ ! "$anchors" ]; then skip; fi
+	check_store
+	check_bundle
+	compare "${bundle#"$root"}" update_store
+}
+
+look_hosts() {
+	if [ "$foreign" ]; then skip; fi
+	check_wsl
+	verb=check
+	each_hosts_file check_hosts
+	compare /etc/hosts write_each_hosts
+}
+
+write_each_hosts() {
+	each_hosts_file write_hosts
+}
+
+look_registries() {
+	if [ "$foreign" ]; then
+		grep -qsF "$endpoint" "$yaml" || skip
+		return 0
+	fi
+	verb=check what=''
+	check_rancher
+	check_registries
+	compare "$registries" write_registries
+}
+
+look_hosts_toml() {
+	if [ "$foreign" ]; then
+		grep -qsF "$endpoint" "$yaml" || skip
+		if [ ! -e "$toml" ]; then
+			die "found $endpoint in $registries and no ${toml#"$root"}" \
+				"K3s writes it from that file at its start" "restart K3s on this node"
+		fi
+		return 0
+	fi
+	check_containerd
+	check_identity
+	each_hosts_toml check_hosts_toml
+	compare "$certs/*/hosts.toml" remove_former_hosts_toml write_each_hosts_toml
+}
+
+write_each_hosts_toml() {
+	each_hosts_toml write_hosts_toml
+}
+
+# look_clock: the time of the computer that asks is as old as this script's way here.
+look_clock() {
+	apart=$(($(date +%s) - second))
+	if [ "$apart" -lt -60 ] || [ "$apart" -gt 120 ]; then
+		die "this node's clock says $(date -u +%FT%TZ), ${apart#-} seconds from that of the computer that asks" \
+			"clocks must agree" "set the clock of this node (timedatectl set-ntp true)"
+	fi
+}
+
+look_name() {
+	if [ ! "$foreign" ]; then
+		check_name
+	elif [ ! "$address" ]; then
+		die "the name $hostname does not resolve" "it must lead to the registry" "add it to the DNS or to /etc/hosts"
+	fi
+}
+
+# look_route: whether a connection comes about, whatever is spoken on it. Only the verbose output of curl tells a closed
+# port from a missing route.
+look_route() {
+	if [ ! "$client" ] || [ ! "$address" ]; then skip; fi
+	request GET /v2/ '*/*'
+	if [ "$status" = 000 ]; then
+		text=$(grep -v '^HTTP' "$work/reply" | tr '\n' ' ')
+		explain_network "$text$(curl -q -v --noproxy '*' --connect-timeout 5 -m 10 "$base/v2/" 2>&1 | grep ' failed: ')"
+	fi
+}
+
+# look_tls: by the address, which the proof pushes to, and by the name, which images have.
+look_tls() {
+	skip_after route
+	if [ ! "$client" ] || [ ! "$address" ] || grep -qs '^ *skip_verify = true' "$toml"; then skip; fi
+	named=https://$hostname:$port
+	if [ "$foreign" ]; then base=$named; fi
+	try_tls
+	case " $failed " in
+	*' name '*) ;;
+	*) base=$named try_tls ;;
+	esac
+}
+
+try_tls() {
+	request GET /v2/ '*/*'
+	if [ "$status" = 000 ]; then explain_reach; fi
+}
+
+# look_pull: containerd runs, asks no proxy, and its own resolver gets an answer by its own settings: name, hosts.toml,
+# certificate, permission. `ctr` reads the manifest to its output; nothing is stored. A registry that has no such image
+# has answered too.
+look_pull() {
+	skip_after name route tls
+	if ! timeout 10 k3s crictl info 2>"$work/pull"; then explain_pull; fi
+	check_proxy
+	for registry in $endpoints; do
+		case $registry in
+		*:*) port=${registry##*:} ;;
+		esac
+		image=$registry/$repository${digest:-:none}
+		if resolve_image; then continue; fi
+		case $(tail -n1 "$work/pull") in
+		*': not found') ;;
+		*) explain_pull ;;
+		esac
+	done
+}
+
+# resolve_image: with the settings that containerd has, and not with a proxy of this login's. Leaves its complaint.
+resolve_image() {
+	if NO_PROXY='*' no_proxy='*' timeout 10 k3s ctr content fetch-object --hosts-dir "$root$certs" "$image" \
+		2>"$work/try"; then return 0; fi
+	sed '/^time=/d' "$work/try" >"$work/pull"
+	return 1
+}
+
+# find_foreign: Sets address, where nobody configured one.
+find_foreign() {
+	if command -v getent; then
+		address=$(getent ahosts "$hostname" | awk 'NR == 1 { print $1 }')
+	else
+		address=$(awk -v name="$hostname" '{ sub(/#.*/, ""); for (i = 2; i <= NF; i++) if ($i == name) print $1 }' \
+			"$root/etc/hosts" | head -n1)
+	fi
+}
+
+# find_foreign_ca: what containerd has for that registry. Sets named_ca, empty where the system's store has to do.
+find_foreign_ca() {
+	named_ca=$(sed -n 's/^ *ca = \[*"\([^"]*\)".*/\1/p' "$toml" 2>/dev/null | head -n1)
+	system=${bundle:-}
+	cat "$root${named_ca:-${system#"$root"}}" >"$work/ca" 2>/dev/null || :
+}
+
+start_session 'the node could not be looked at, and nothing was changed'
+require_root
+create_work
+if [ "$foreign" ]; then find_foreign; fi
+prepare
+find_files
+toml=$root$certs/$endpoint/hosts.toml
+if [ "$foreign" ]; then find_foreign_ca; fi
+checks='' failed='' version=$(k3s --version 2>/dev/null | awk 'NR == 1 { print $3 }')
+inspect k3s look_k3s
+inspect ca look_ca
+inspect store look_store
+inspect hosts look_hosts
+inspect registries look_registries
+inspect hostsToml look_hosts_toml
+inspect clock look_clock
+inspect name look_name
+inspect route look_route
+inspect tls look_tls
+inspect pull look_pull
+printf '{"version":"%s","checks":{%s}}\n' "$(printf %s "$version" | quoted)" "${checks#,}" >&4
+exit 0

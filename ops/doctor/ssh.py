@@ -1,0 +1,169 @@
+"""How OpenSSH's client reaches a node: with its own configuration, and what the stack pins.
+
+Where the stack configures something (user, port, host key, jump host, private key), that counts, as for `pulumi up`;
+everything else is OpenSSH's: `Host` blocks, ProxyJump, identities, the agent.
+"""
+
+import contextlib
+import re
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from components.config.nodes import Proxy
+from components.nodes import script, unreachable
+from ops.doctor.targets import Asked, Target
+from ops.failure import OpsError
+
+_ALWAYS: Final = (
+    "BatchMode=yes",  # a question would wait for ever
+    "StrictHostKeyChecking=yes",
+    "UpdateHostKeys=no",  # nothing is written on this computer either
+    "LogLevel=ERROR",  # no banners
+    "ForwardAgent=no",
+    "ClearAllForwardings=yes",
+    "ServerAliveInterval=5",
+    "ConnectTimeout=10",
+)
+_AS_THE_PROVIDER_SAYS: Final = {
+    re.compile(pattern, re.IGNORECASE): words
+    for pattern, words in {
+        r"Host key verification failed|no matching host key type": "host key mismatch",
+        r"Too many authentication failures": "Too many authentication failures",
+        r"Permission denied \(": "unable to authenticate",
+        r"open failed: (.*)": r"rejected: \1",
+        r"Could not resolve hostname [^:]*: (.*)": r"dial tcp: lookup: \1",
+        r"connect to host .*: Connection refused": "dial tcp x: connection refused",
+        r"connect to host \S+ port \d+: (.*)": r"dial tcp x: \1",
+        r"((?:Connection|kex_exchange|banner|ssh_dispatch).*)": r"handshake failed: \1",
+    }.items()
+}
+"""OpenSSH's words for what the command provider says otherwise: one table of sentences serves both."""
+_FAILED: Final = 255
+"""The exit status of OpenSSH's client where it did not come as far as the command."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """What is pinned for one run: files in a directory of this computer that exists as long as it."""
+
+    known_hosts: Path
+    agent: Path | None
+
+    def command(self, target: Target, user: str | None) -> list[str]:
+        """The command that reads a node's script from its standard input."""
+        node = target.node
+        if node is None:
+            login = [] if user is None or "@" in target.name else ["-l", user]
+            return [*_ssh(_ALWAYS), *login, "--", target.name, script.command("look")]
+        jump = [] if node.ssh.proxy is None else [f"ProxyCommand={self._jump(node.ssh.proxy)}"]
+        reached = ["-l", node.ssh.user, "-p", str(node.ssh.port), "--", node.host]
+        return [*_ssh((*_ALWAYS, *self._pinned(node.name), *jump)), *reached, script.command("look")]
+
+    def _jump(self, proxy: Proxy) -> str:
+        reached = ["-l", proxy.user, "-p", str(proxy.port), "-W", "[%h]:%p", "--", proxy.host]
+        options = [option for option in _ALWAYS if not option.startswith("ClearAll")]  # -W is a forwarding
+        return shlex.join([*_ssh((*options, *self._pinned(_JUMP))), *reached])
+
+    def _pinned(self, name: str) -> tuple[str, ...]:
+        return (
+            f"UserKnownHostsFile={self.known_hosts}",
+            "GlobalKnownHostsFile=/dev/null",
+            f"HostKeyAlias={name}",
+            "CheckHostIP=no",
+            "ControlPath=none",  # a connection that is open already was checked against other keys
+            *([] if self.agent is None else [f"IdentityAgent={self.agent}"]),
+        )
+
+
+_JUMP: Final = "ssh.proxy"
+"""The jump host's name in known_hosts, which no node can have."""
+
+
+@contextlib.contextmanager
+def way(asked: Asked) -> Iterator[Way]:
+    """Pin what the stack pins, as long as the block runs."""
+    nodes = [target.node for target in asked.targets if target.node is not None]
+    lines = [f"{node.name} {node.host_key}\n" for node in nodes]
+    lines += sorted({f"{_JUMP} {node.ssh.proxy.host_key}\n" for node in nodes if node.ssh.proxy is not None})
+    # Not TMPDIR: a socket's path has at most 107 characters.
+    with tempfile.TemporaryDirectory(prefix="doctor-", dir="/tmp") as name:
+        known_hosts = Path(name) / "known_hosts"
+        known_hosts.write_text("".join(lines), encoding="utf-8")
+        if not asked.private_key:
+            yield Way(known_hosts=known_hosts, agent=None)
+            return
+        with _agent(Path(name) / "agent", asked.private_key) as socket:
+            yield Way(known_hosts=known_hosts, agent=socket)
+
+
+@contextlib.contextmanager
+def _agent(socket: Path, private_key: str) -> Iterator[Path]:
+    """An agent of this run's own, since the stack's private key must reach no file."""
+    with subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL) as agent:
+        try:
+            # It waits for the agent by trying: status 2 is an agent that does not answer yet.
+            for _ in range(100):
+                done = subprocess.run(
+                    ["ssh-add", "-q", "-"],
+                    input=private_key.rstrip("\n") + "\n",
+                    env={"SSH_AUTH_SOCK": str(socket), "PATH": "/usr/bin:/bin:/usr/local/bin"},
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                if done.returncode != 2:  # noqa: PLR2004
+                    break
+            if done.returncode:
+                message = f"ssh-add does not accept sshPrivateKey ({done.stderr.strip()}); set a key that it accepts"
+                raise OpsError(message)
+            yield socket
+        finally:
+            agent.terminate()
+
+
+def _ssh(options: tuple[str, ...]) -> list[str]:
+    return ["ssh", "-T", *(word for option in options for word in ("-o", option))]
+
+
+def is_host_key(error: str) -> bool:
+    """Whether the server was reached and showed another key than the known one."""
+    return "Host key verification failed" in error or "no matching host key type" in error
+
+
+def explain(target: Target, status: int, error: str) -> str:
+    """Why a node gave no answer: the sentence that `up` has for it, without the node's name."""
+    said = error.strip().splitlines()
+    last = said[-1].strip() if said else f"status {status}"
+    node = target.node
+    if status != _FAILED:
+        # The command ran: sudo, the login shell or the script itself said why not.
+        text = f"Process exited with status {status}: {error}"
+        sentence = None if node is None else unreachable.explain(node, text, offered="")
+        return _without_name(sentence or last, target.name)
+    if node is None:
+        return (
+            f"`ssh {target.name}` does not log in by itself ({last}); no question can be answered here; make that "
+            "command work first, with a key and a known host key"
+        )
+    text = next(
+        (
+            found.expand(words)
+            for pattern, words in _AS_THE_PROVIDER_SAYS.items()
+            for found in [pattern.search(error)]
+            if found
+        ),
+        error,
+    )
+    if text.startswith("dial tcp") and node.ssh.proxy is not None and "UNKNOWN port" in error:
+        text = f"rejected: {last}"
+    offered = unreachable.offered_host_key(node) if is_host_key(error) else ""
+    return _without_name(unreachable.explain(node, text, offered=offered) or last, target.name)
+
+
+def _without_name(sentence: str, name: str) -> str:
+    return sentence.removeprefix(f"node {name.rpartition('@')[2]}: ").removeprefix(f"node {name} ")
