@@ -38,6 +38,8 @@ async def _answer(seconds: float, process: "asyncssh.SSHServerProcess[str]") -> 
     digest = DIGEST.search(text)
     pulled = digest[1] if digest else f"sha256:{revision}"
     report = {"changed": True, "what": ["ca"], "revision": revision, "digest": pulled}
+    # What the doctor reads.
+    report |= {"version": "v1.34.4+k3s1", "checks": {"pull": {"outcome": "ok", "sentence": ""}}}
     process.stdout.write(json.dumps(report) + "\n")
     process.exit(0)
 

@@ -28,7 +28,7 @@ def as_table(registry: str, findings: Sequence[Finding]) -> None:
     Console(highlight=False, width=max(OUT.width, _WIDTH)).print(table)
     OUT.print()
     for names, check, sentence in _problems(findings):
-        title = CHECKS[check].replace("-\n", "").replace("\n", "")
+        title = CHECKS[check].replace("-\n", "").replace("\n.", ".").replace("\n", " ")
         OUT.print(f"[bold]{escape(names)}[/]: [red]{title}[/]: {escape(sentence)}")
     bad = sum(1 for finding in findings if finding.problem)
     off = sum(1 for finding in findings if finding.offline)

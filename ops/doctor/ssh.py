@@ -5,10 +5,12 @@ everything else is OpenSSH's: `Host` blocks, ProxyJump, identities, the agent.
 """
 
 import contextlib
+import os
 import re
 import shlex
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,13 +38,15 @@ _AS_THE_PROVIDER_SAYS: Final = {
         r"Too many authentication failures": "Too many authentication failures",
         r"Permission denied \(": "unable to authenticate",
         r"open failed: (.*)": r"rejected: \1",
-        r"Could not resolve hostname [^:]*: (.*)": r"dial tcp: lookup: \1",
+        r"Could not resolve hostname (.*)": r"dial tcp: lookup \1",
         r"connect to host .*: Connection refused": "dial tcp x: connection refused",
         r"connect to host \S+ port \d+: (.*)": r"dial tcp x: \1",
         r"((?:Connection|kex_exchange|banner|ssh_dispatch).*)": r"handshake failed: \1",
     }.items()
 }
 """OpenSSH's words for what the command provider says otherwise: one table of sentences serves both."""
+_NO_AGENT: Final = 2
+"""The exit status of `ssh-add` where the agent does not answer, as it does not in its first moments."""
 _FAILED: Final = 255
 """The exit status of OpenSSH's client where it did not come as far as the command."""
 
@@ -106,18 +110,18 @@ def _agent(socket: Path, private_key: str) -> Iterator[Path]:
     """An agent of this run's own, since the stack's private key must reach no file."""
     with subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL) as agent:
         try:
-            # It waits for the agent by trying: status 2 is an agent that does not answer yet.
             for _ in range(100):
                 done = subprocess.run(
                     ["ssh-add", "-q", "-"],
                     input=private_key.rstrip("\n") + "\n",
-                    env={"SSH_AUTH_SOCK": str(socket), "PATH": "/usr/bin:/bin:/usr/local/bin"},
+                    env={**os.environ, "SSH_AUTH_SOCK": str(socket)},
                     capture_output=True,
                     text=True,
                     check=False,
                 )
-                if done.returncode != 2:  # noqa: PLR2004
+                if done.returncode != _NO_AGENT:
                     break
+                time.sleep(0.05)
             if done.returncode:
                 message = f"ssh-add does not accept sshPrivateKey ({done.stderr.strip()}); set a key that it accepts"
                 raise OpsError(message)

@@ -21,7 +21,7 @@ _PORT: Final = 5000
 _FOREIGN: Final = {
     "foreign": "true",
     "address": "",
-    "service": "NAMESPACE/SERVICE",
+    "registry_service": "NAMESPACE/SERVICE",
     "digest": "",
     "names": "",
     "system_trust": "false",
@@ -98,7 +98,7 @@ def _settings(node: Node, config: StackConfig, outputs: Mapping[str, Any]) -> di
         **trust.settings(node.name, config, bundle),
         **trust.exceptions(node, config),
         "foreign": "",
-        "service": qualified_service_name(config.namespace),
+        "registry_service": qualified_service_name(config.namespace),
         "digest": f"@{pulled}" if pulled else "",
         "proof_revision": "",
     }

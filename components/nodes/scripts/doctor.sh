@@ -53,15 +53,19 @@ compare() {
 	place=$1 verb=check what=''
 	shift
 	for write in "$@"; do "$write"; done
-	if [ "$what" ]; then
+	if [ "$what" ] && [ ! -e "$root$place" ]; then
+		die "found no $place" "every node must have it" "put it back: pulumi up -c audit=again"
+	elif [ "$what" ]; then
 		die "found that $place is not as the configuration has it" "every node must have the same" \
 			"put it back: pulumi up -c audit=again"
 	fi
 }
 
+# look_k3s: it is one that this program serves, the cluster knows it by this name, and its containerd runs.
 look_k3s() {
 	check_k3s
 	if [ ! "$foreign" ]; then check_node_name; fi
+	if ! timeout 10 k3s crictl info 2>"$work/pull"; then explain_pull; fi
 }
 
 look_ca() {
@@ -74,6 +78,7 @@ look_ca() {
 		return 0
 	fi
 	compare "$ca_file" write_ca
+	# The names by which the configuration knows this machine, which decide when the files may be removed.
 	compare "${owners#"$root"}" write_this_owner
 }
 
@@ -124,11 +129,12 @@ look_hosts_toml() {
 	check_containerd
 	check_identity
 	each_hosts_toml check_hosts_toml
-	compare "$certs/*/hosts.toml" remove_former_hosts_toml write_each_hosts_toml
+	each_hosts_toml compare_hosts_toml
+	compare "$certs" remove_former_hosts_toml
 }
 
-write_each_hosts_toml() {
-	each_hosts_toml write_hosts_toml
+compare_hosts_toml() {
+	compare "${toml#"$root"}" write_hosts_toml
 }
 
 # look_clock: the time of the computer that asks is as old as this script's way here.
@@ -148,15 +154,27 @@ look_name() {
 	fi
 }
 
-# look_route: whether a connection comes about, whatever is spoken on it. Only the verbose output of curl tells a closed
-# port from a missing route.
+# is_answered: the registry answers at $base, whatever it says: to people, it may say that they need a password.
+is_answered() {
+	(
+		exec 3>/dev/null
+		request GET /v2/ '*/*'
+	) || :
+	grep -q '^ *HTTP' "$work/reply"
+}
+
+# look_route: whether a connection comes about, whatever is spoken on it: only curl says so for certain.
 look_route() {
 	if [ ! "$client" ] || [ ! "$address" ]; then skip; fi
-	request GET /v2/ '*/*'
-	if [ "$status" = 000 ]; then
-		text=$(grep -v '^HTTP' "$work/reply" | tr '\n' ' ')
-		explain_network "$text$(curl -q -v --noproxy '*' --connect-timeout 5 -m 10 "$base/v2/" 2>&1 | grep ' failed: ')"
+	if is_answered; then return 0; fi
+	if [ "$client" != curl ]; then
+		explain_network "$(tr '\n' ' ' <"$work/reply")"
+		return 0
 	fi
+	case $(curl -q -sk --noproxy '*' --connect-timeout 5 -m 10 -o "$work/body" -w '%{time_connect}' "$base/v2/") in
+	*[1-9]*) ;;
+	*) explain_reach ;;
+	esac
 }
 
 # look_tls: by the address, which the proof pushes to, and by the name, which images have.
@@ -173,16 +191,14 @@ look_tls() {
 }
 
 try_tls() {
-	request GET /v2/ '*/*'
-	if [ "$status" = 000 ]; then explain_reach; fi
+	if ! is_answered; then explain_reach; fi
 }
 
-# look_pull: containerd runs, asks no proxy, and its own resolver gets an answer by its own settings: name, hosts.toml,
+# look_pull: containerd asks no proxy, and its own resolver gets an answer by its own settings: name, hosts.toml,
 # certificate, permission. `ctr` reads the manifest to its output; nothing is stored. A registry that has no such image
 # has answered too.
 look_pull() {
-	skip_after name route tls
-	if ! timeout 10 k3s crictl info 2>"$work/pull"; then explain_pull; fi
+	skip_after k3s name route tls
 	check_proxy
 	for registry in $endpoints; do
 		case $registry in
@@ -228,6 +244,8 @@ create_work
 if [ "$foreign" ]; then find_foreign; fi
 prepare
 find_files
+# The search for K3s has a use of its own for that word.
+service=$registry_service
 toml=$root$certs/$endpoint/hosts.toml
 if [ "$foreign" ]; then find_foreign_ca; fi
 checks='' failed='' version=$(k3s --version 2>/dev/null | awk 'NR == 1 { print $3 }')
