@@ -37,6 +37,15 @@ class Stack:
             raise OpsError(message)
         return values
 
+    def resources(self) -> list[Mapping[str, Any]]:
+        """The resources of the state, whose outputs are there after a failed `up` too; secrets stay encrypted.
+
+        Raises:
+            OpsError: the CLI refuses.
+
+        """
+        return list(self._json("stack", "export")["deployment"].get("resources", []))
+
     def configuration(self) -> StackConfig:
         """The checked configuration.
 

@@ -57,8 +57,7 @@ async def _ask(target: Target, command: list[str], seconds: int) -> Finding:
     if process.returncode == 0:
         with contextlib.suppress(ValueError, LookupError):
             return _answered(target, script.answer(printed.decode(errors="replace")))
-    sentence = await asyncio.to_thread(ssh.explain, target, process.returncode or 0, error)
-    return _unanswered(target, HOST_KEY if ssh.is_host_key(error) else REACHABLE, sentence)
+    return _unanswered(target, *await asyncio.to_thread(ssh.explain, target, process.returncode or 0, error))
 
 
 def _answered(target: Target, answer: Mapping[str, Any]) -> Finding:

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from components.config.nodes import Proxy
+from components.config.nodes import Node, Proxy
 from components.nodes import script, unreachable
+from ops.doctor.checks import HOST_KEY, REACHABLE
 from ops.doctor.targets import Asked, Target
 from ops.failure import OpsError
 
@@ -31,10 +32,11 @@ _ALWAYS: Final = (
     "ServerAliveInterval=5",
     "ConnectTimeout=10",
 )
-_AS_THE_PROVIDER_SAYS: Final = {
+_HOST_KEY: Final = "host key mismatch"
+_WORDS: Final = {
     re.compile(pattern, re.IGNORECASE): words
     for pattern, words in {
-        r"Host key verification failed|no matching host key type": "host key mismatch",
+        r"Host key verification failed|no matching host key type": _HOST_KEY,
         r"Too many authentication failures": "Too many authentication failures",
         r"Permission denied \(": "unable to authenticate",
         r"open failed: (.*)": r"rejected: \1",
@@ -134,39 +136,37 @@ def _ssh(options: tuple[str, ...]) -> list[str]:
     return ["ssh", "-T", *(word for option in options for word in ("-o", option))]
 
 
-def is_host_key(error: str) -> bool:
-    """Whether the server was reached and showed another key than the known one."""
-    return "Host key verification failed" in error or "no matching host key type" in error
-
-
-def explain(target: Target, status: int, error: str) -> str:
-    """Why a node gave no answer: the sentence that `up` has for it, without the node's name."""
-    said = error.strip().splitlines()
-    last = said[-1].strip() if said else f"status {status}"
+def explain(target: Target, status: int, error: str) -> tuple[str, str]:
+    """Why a node gave no answer: the check that failed, and `up`'s sentence for it, without the node's name."""
+    said = error.strip().splitlines() or [f"status {status}"]
     node = target.node
     if status != _FAILED:
         # The command ran: sudo, the login shell or the script itself said why not.
         text = f"Process exited with status {status}: {error}"
         sentence = None if node is None else unreachable.explain(node, text, offered="")
-        return _without_name(sentence or last, target.name)
+        return REACHABLE, _without_name(sentence or said[-1], target.name)
+    text = _as_the_provider_says(node, error, said[0])
+    is_host_key = text == _HOST_KEY
     if node is None:
-        return (
-            f"`ssh {target.name}` does not log in by itself ({last}); no question can be answered here; make that "
-            "command work first, with a key and a known host key"
+        sentence = (
+            f"`ssh {target.name}` does not log in by itself ({said[-1].strip()}); no question can be answered here; "
+            "make that command work first, with a key and a known host key"
         )
-    text = next(
-        (
-            found.expand(words)
-            for pattern, words in _AS_THE_PROVIDER_SAYS.items()
-            for found in [pattern.search(error)]
-            if found
-        ),
-        error,
-    )
-    if text.startswith("dial tcp") and node.ssh.proxy is not None and "UNKNOWN port" in error:
-        text = f"rejected: {last}"
-    offered = unreachable.offered_host_key(node) if is_host_key(error) else ""
-    return _without_name(unreachable.explain(node, text, offered=offered) or last, target.name)
+    else:
+        offered = unreachable.offered_host_key(node) if is_host_key else ""
+        sentence = unreachable.explain(node, text, offered=offered) or said[-1]
+    return HOST_KEY if is_host_key else REACHABLE, _without_name(sentence, target.name)
+
+
+def _as_the_provider_says(node: Node | None, error: str, first: str) -> str:
+    # The client has only a pipe to the jump host's, which has said before why it ended.
+    if node is not None and node.ssh.proxy is not None and "UNKNOWN port" in error and "open failed" not in error:
+        return f"dial tcp x: {first}"
+    for pattern, words in _WORDS.items():
+        found = pattern.search(error)
+        if found is not None:
+            return found.expand(words)
+    return error
 
 
 def _without_name(sentence: str, name: str) -> str:

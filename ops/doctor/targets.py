@@ -4,7 +4,7 @@ import argparse
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from components.config.model import StackConfig
 from components.config.nodes import Node
@@ -76,7 +76,8 @@ def stack_targets(stack: Stack, arguments: argparse.Namespace) -> Asked:
         if getattr(arguments, name) is not None:
             message = f"found --{name} without --host: the stack knows it; give --host too, or leave --{name} out"
             raise OpsError(message)
-    config, outputs = stack.configuration(), stack.outputs()
+    config = stack.configuration()
+    sent = _sent(stack)
     known = {node.name: node for node in config.nodes}
     unknown = [name for name in arguments.nodes if name not in known]
     if unknown:
@@ -85,17 +86,35 @@ def stack_targets(stack: Stack, arguments: argparse.Namespace) -> Asked:
     nodes = [known[name] for name in arguments.nodes or known]
     return Asked(
         registry=config.endpoint,
-        targets=tuple(Target(name=node.name, node=node, settings=_settings(node, config, outputs)) for node in nodes),
+        targets=tuple(Target(name=node.name, node=node, settings=_settings(node, config, sent)) for node in nodes),
         private_key=config.ssh_private_key.get_secret_value(),
         at_once=_AT_ONCE if config.ssh.proxy is None else _THROUGH_ONE_HOST,
     )
 
 
-def _settings(node: Node, config: StackConfig, outputs: Mapping[str, Any]) -> dict[str, str]:
-    bundle = str(outputs["trustBundlePem"])
-    pulled = outputs["nodes"].get(node.name, {}).get("pulledDigest")
+@dataclass(frozen=True)
+class _Sent:
+    """What the last `up` gave the nodes."""
+
+    bundle: str
+    digests: Mapping[str, str]
+    """Of the images that they pulled; none if it failed."""
+
+
+def _sent(stack: Stack) -> _Sent:
+    # From components, since a failed `up` leaves a stack without outputs, and that is when a doctor is called.
+    outputs = {resource["type"]: resource.get("outputs", {}) for resource in stack.resources()}
+    bundle = outputs.get("k3s-registry:index:Certificates", {}).get("bundlePem")
+    if not isinstance(bundle, str):
+        message = f"{stack} has no certificates yet: run `pulumi up` first"
+        raise OpsError(message)
+    return _Sent(bundle, outputs.get("k3s-registry:index:PullProof", {}).get("digests") or {})
+
+
+def _settings(node: Node, config: StackConfig, sent: _Sent) -> dict[str, str]:
+    pulled = sent.digests.get(node.name)
     return {
-        **trust.settings(node.name, config, bundle),
+        **trust.settings(node.name, config, sent.bundle),
         **trust.exceptions(node, config),
         "foreign": "",
         "registry_service": qualified_service_name(config.namespace),
