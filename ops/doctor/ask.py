@@ -31,12 +31,13 @@ async def ask_all(asked: Asked, patience: Patience) -> list[Finding]:
             if target.node is not None and target.node.offline:
                 return Finding(node=target.name, offline=True)
             async with turns:
-                return await _ask(target, way.command(target, asked.user), patience.seconds)
+                return await _ask(way, target, asked.user, patience.seconds)
 
         return list(await asyncio.gather(*map(take_turn, asked.targets)))
 
 
-async def _ask(target: Target, command: list[str], seconds: int) -> Finding:
+async def _ask(way: ssh.Way, target: Target, user: str | None, seconds: int) -> Finding:
+    command = way.command(target, user)
     try:
         process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=PIPE)
     except FileNotFoundError:
@@ -57,7 +58,8 @@ async def _ask(target: Target, command: list[str], seconds: int) -> Finding:
     if process.returncode == 0:
         with contextlib.suppress(ValueError, LookupError):
             return _answered(target, script.answer(printed.decode(errors="replace")))
-    return _unanswered(target, *await asyncio.to_thread(ssh.explain, target, process.returncode or 0, error))
+    status, jump_said = process.returncode or 0, way.jump_said(target)
+    return _unanswered(target, *await asyncio.to_thread(ssh.explain, target, status, error, jump_said))
 
 
 def _answered(target: Target, answer: Mapping[str, Any]) -> Finding:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from components.config.nodes import Node, Proxy
+from components.config.nodes import Proxy
 from components.nodes import script, unreachable
 from ops.doctor.checks import HOST_KEY, REACHABLE
 from ops.doctor.targets import Asked, Target
@@ -39,7 +39,6 @@ _WORDS: Final = {
         r"Host key verification failed|no matching host key type": _HOST_KEY,
         r"Too many authentication failures": "Too many authentication failures",
         r"Permission denied \(": "unable to authenticate",
-        r"open failed: (.*)": r"rejected: \1",
         r"Could not resolve hostname (.*)": r"dial tcp: lookup \1",
         r"connect to host .*: Connection refused": "dial tcp x: connection refused",
         r"connect to host \S+ port \d+: (.*)": r"dial tcp x: \1",
@@ -47,6 +46,7 @@ _WORDS: Final = {
     }.items()
 }
 """OpenSSH's words for what the command provider says otherwise: one table of sentences serves both."""
+_NOT_OPENED: Final = re.compile(r"open failed: (.*)")
 _NO_AGENT: Final = 2
 """The exit status of `ssh-add` where the agent does not answer, as it does not in its first moments."""
 _FAILED: Final = 255
@@ -66,14 +66,25 @@ class Way:
         if node is None:
             login = [] if user is None or "@" in target.name else ["-l", user]
             return [*_ssh(_ALWAYS), *login, "--", target.name, script.command("look")]
-        jump = [] if node.ssh.proxy is None else [f"ProxyCommand={self._jump(node.ssh.proxy)}"]
+        jump = [] if node.ssh.proxy is None else [f"ProxyCommand={self._jump(node.ssh.proxy, node.name)}"]
         reached = ["-l", node.ssh.user, "-p", str(node.ssh.port), "--", node.host]
         return [*_ssh((*_ALWAYS, *self._pinned(node.name), *jump)), *reached, script.command("look")]
 
-    def _jump(self, proxy: Proxy) -> str:
+    def jump_said(self, target: Target) -> str:
+        """What the client that goes to the stack's jump host reported for this node."""
+        log = self._jump_log(target.name)
+        return log.read_text(encoding="utf-8", errors="replace").strip() if log.exists() else ""
+
+    def _jump_log(self, name: str) -> Path:
+        return self.known_hosts.with_name(f"jump.{name}")
+
+    def _jump(self, proxy: Proxy, name: str) -> str:
         reached = ["-l", proxy.user, "-p", str(proxy.port), "-W", "[%h]:%p", "--", proxy.host]
-        options = [option for option in _ALWAYS if not option.startswith("ClearAll")]  # -W is a forwarding
-        return shlex.join([*_ssh((*options, *self._pinned(_JUMP))), *reached])
+        # A log of its own tells its errors from the node's; -W is a forwarding.
+        apart = ("LogLevel", "ClearAllForwardings")
+        options = [option for option in _ALWAYS if option.partition("=")[0] not in apart]
+        log = ["-E", str(self._jump_log(name))]
+        return shlex.join([*_ssh((*options, *self._pinned(_JUMP))), *log, *reached])
 
     def _pinned(self, name: str) -> tuple[str, ...]:
         return (
@@ -136,7 +147,7 @@ def _ssh(options: tuple[str, ...]) -> list[str]:
     return ["ssh", "-T", *(word for option in options for word in ("-o", option))]
 
 
-def explain(target: Target, status: int, error: str) -> tuple[str, str]:
+def explain(target: Target, status: int, error: str, jump_said: str) -> tuple[str, str]:
     """Why a node gave no answer: the check that failed, and `up`'s sentence for it, without the node's name."""
     said = error.strip().splitlines() or [f"status {status}"]
     node = target.node
@@ -145,7 +156,7 @@ def explain(target: Target, status: int, error: str) -> tuple[str, str]:
         text = f"Process exited with status {status}: {error}"
         sentence = None if node is None else unreachable.explain(node, text, offered="")
         return REACHABLE, _without_name(sentence or said[-1], target.name)
-    text = _as_the_provider_says(node, error, said[0])
+    text = _as_the_provider_says(error, jump_said)
     is_host_key = text == _HOST_KEY
     if node is None:
         sentence = (
@@ -158,10 +169,10 @@ def explain(target: Target, status: int, error: str) -> tuple[str, str]:
     return HOST_KEY if is_host_key else REACHABLE, _without_name(sentence, target.name)
 
 
-def _as_the_provider_says(node: Node | None, error: str, first: str) -> str:
-    # The client has only a pipe to the jump host's, which has said before why it ended.
-    if node is not None and node.ssh.proxy is not None and "UNKNOWN port" in error and "open failed" not in error:
-        return f"dial tcp x: {first}"
+def _as_the_provider_says(error: str, jump_said: str) -> str:
+    if jump_said:
+        refused = _NOT_OPENED.search(jump_said)
+        return f"rejected: {refused[1]}" if refused else f"dial tcp x: {jump_said.splitlines()[-1]}"
     for pattern, words in _WORDS.items():
         found = pattern.search(error)
         if found is not None:

@@ -149,3 +149,20 @@ def test_options_that_contradict_each_other_are_refused(
 ) -> None:
     assert main(["doctor", *words]) == 2
     assert f"ops: {sentence}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("jump_said", "words"),
+    [
+        ("channel 0: open failed: connect failed: No route to host", "opens no connection to the node"),
+        (
+            "@@@@\nHost key verification failed.",
+            "the jump host does not answer (dial tcp x: Host key verification failed.)",
+        ),
+    ],
+)
+def test_what_the_jump_host_says_is_no_error_of_the_node(jump_said: str, words: str) -> None:
+    jumping = target(proxy=Proxy(host="203.0.113.7", host_key=HOST_KEY_EXAMPLE, user="jump"))
+    check, sentence = ssh.explain(jumping, 255, "Connection closed by remote host", jump_said)
+    assert check == "reachable"
+    assert words in sentence
