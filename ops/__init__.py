@@ -1,1 +1,1 @@
-"""The operator's commands: they read what the program deployed, and never change what it manages."""
+"""The operator's commands: they never change what the program manages; `new` and `nodes` write the stack file."""

@@ -10,6 +10,7 @@ from ops.failure import OpsError
 
 COMMANDS: Final[dict[str, str]] = {
     "doctor": "look at all nodes: whether each could pull now, and if not, why",
+    "nodes": "add the cluster's nodes to the stack's configuration, with their host keys",
 }
 """Each command and its one line of help; the module `ops.COMMAND` has its `configure(parser)` and `run(arguments)`."""
 _CANNOT: Final = 2

@@ -46,24 +46,35 @@ class Stack:
         """
         return list(self._json("stack", "export")["deployment"].get("resources", []))
 
-    def configuration(self) -> StackConfig:
+    def file(self) -> Path:
+        """Its stack file, whether it exists or not.
+
+        Raises:
+            OpsError: no stack is named and none is selected, or the CLI refuses.
+
+        """
+        name = self.name or self._pulumi("stack", "--show-name").strip()
+        return PROJECT / f"Pulumi.{name.rpartition('/')[2]}.yaml"
+
+    def configuration(self, *, missing: Mapping[str, Any] | None = None) -> StackConfig:
         """The checked configuration.
+
+        Args:
+            missing: values for keys that the stack has not, or has empty.
 
         Raises:
             OpsError: the CLI refuses, or the configuration has problems; the message lists all of them.
 
         """
-        values = {
-            key.removeprefix(_PREFIX): entry
-            # Secrets are decrypted, since the parser checks them too; they stay in memory.
-            for key, entry in self._json("config", "--json", "--show-secrets").items()
-            if key.startswith(_PREFIX)
-        }
+        # Secrets are decrypted, since the parser checks them too; they stay in memory.
+        entries = self._json("config", "--json", "--show-secrets")
+        # The CLI prints each value as the string that it passes to the program.
+        document = decode({key: entry.get("value", "") for key, entry in entries.items()}, _PREFIX)
+        document |= {key: value for key, value in (missing or {}).items() if not document.get(key)}
         try:
             return parse(
-                # As the program does: the CLI shows the defaults of Pulumi.yaml as strings, whatever their type.
-                decode({key: entry["value"] for key, entry in values.items()}, ""),
-                encrypted=[key for key, entry in values.items() if entry["secret"]],
+                document,
+                encrypted=[key.removeprefix(_PREFIX) for key, entry in entries.items() if entry["secret"]],
             )
         except ConfigError as error:
             raise OpsError(str(error)) from None
@@ -73,6 +84,9 @@ class Stack:
         return f"stack {self.name}" if self.name else "the selected stack"
 
     def _json(self, *arguments: str) -> dict[str, Any]:
+        return dict(json.loads(self._pulumi(*arguments)))
+
+    def _pulumi(self, *arguments: str) -> str:
         command = ["pulumi", *arguments, "--non-interactive", *(["--stack", self.name] if self.name else [])]
         try:
             done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
@@ -82,4 +96,4 @@ class Stack:
         if done.returncode:
             message = f"`{' '.join(command)}` failed: {done.stderr.strip() or done.stdout.strip()}"
             raise OpsError(message)
-        return dict(json.loads(done.stdout))
+        return done.stdout

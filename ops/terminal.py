@@ -1,10 +1,15 @@
 """What commands show: results on standard output, progress on standard error, colours only on a terminal."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.prompt import Confirm
+
+from ops.failure import OpsError
 
 OUT = Console(highlight=False, soft_wrap=True)
 """For results, which a user may redirect into a file."""
@@ -23,3 +28,21 @@ def step(text: str) -> Iterator[None]:
     with Progress(*columns, console=ERR, transient=True) as progress:
         progress.add_task(text)
         yield
+
+
+def confirmed(question: str, *, yes: bool) -> bool:
+    """Whether the user agrees; `yes` is the answer that was given on the command line.
+
+    Raises:
+        OpsError: there is no terminal on which to ask.
+
+    """
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        message = "nothing was written, since there is no terminal on which to ask: --yes agrees in advance"
+        raise OpsError(message)
+    try:
+        return Confirm.ask(escape(question), console=ERR, default=False)
+    except EOFError:
+        return False
