@@ -9,6 +9,7 @@ from typing import Final
 from ops.failure import OpsError
 
 COMMANDS: Final[dict[str, str]] = {
+    "new": "create a stack and its configuration from a few questions",
     "doctor": "look at all nodes: whether each could pull now, and if not, why",
     "nodes": "add the cluster's nodes to the stack's configuration, with their host keys",
 }

@@ -56,6 +56,24 @@ class Stack:
         name = self.name or self._pulumi("stack", "--show-name").strip()
         return PROJECT / f"Pulumi.{name.rpartition('/')[2]}.yaml"
 
+    def create(self) -> None:
+        """Create the stack unless it exists, with the user's own provider of secrets, and select it.
+
+        Raises:
+            OpsError: the CLI refuses: nobody is logged in, or the passphrase is not set.
+
+        """
+        self._pulumi("stack", "select", "--create")
+
+    def set_secret(self, key: str, value: str) -> None:
+        """Write a secret into the stack file, encrypted.
+
+        Raises:
+            OpsError: the CLI refuses.
+
+        """
+        self._pulumi("config", "set", "--secret", f"{_PREFIX}{key}", stdin=value)
+
     def configuration(self, *, missing: Mapping[str, Any] | None = None) -> StackConfig:
         """The checked configuration.
 
@@ -86,10 +104,10 @@ class Stack:
     def _json(self, *arguments: str) -> dict[str, Any]:
         return dict(json.loads(self._pulumi(*arguments)))
 
-    def _pulumi(self, *arguments: str) -> str:
+    def _pulumi(self, *arguments: str, stdin: str = "") -> str:
         command = ["pulumi", *arguments, "--non-interactive", *(["--stack", self.name] if self.name else [])]
         try:
-            done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+            done = subprocess.run(command, cwd=PROJECT, input=stdin, capture_output=True, text=True, check=False)
         except FileNotFoundError:
             message = "pulumi is not on PATH: this command asks it for the stack; install it (README, Requirements)"
             raise OpsError(message) from None
