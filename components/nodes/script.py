@@ -71,7 +71,7 @@ _PROOF: Final = ("paths.awk", "used_data.sh", "address_owners.awk", "diagnosis.s
 TRUST: Final = Script((*_TRUST, "node_files.sh", "trust.sh"))
 TRUST_WITH_RESTART: Final = Script((*_TRUST, "restart.sh", "node_files.sh", "trust.sh"))
 PROOF: Final = Script((*_SHARED, *_PROOF, "proof.sh"))
-DOCTOR: Final = Script((*_TRUST, "node_files.sh", *_PROOF, "doctor.sh"))
+DOCTOR: Final = Script((*_TRUST, "node_files.sh", *_PROOF, "foreign.sh", "doctor.sh"))
 """For `python -m ops doctor`; no state holds it."""
 
 

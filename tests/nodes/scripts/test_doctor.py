@@ -5,7 +5,7 @@ import time
 import pytest
 
 from components.nodes.script import DOCTOR
-from tests.nodes.scripts.node import CA_FILE, CERTS, REGISTRY, Node
+from tests.nodes.scripts.node import CA_FILE, CERTS, REGISTRY, Node, dash_only
 
 REGISTRIES = "/etc/rancher/k3s/registries.yaml"
 TOML = f"{CERTS}/{REGISTRY}/hosts.toml"
@@ -43,19 +43,23 @@ def test_each_file_that_is_missing_is_found_by_its_own_check(trusting: Node) -> 
     trusting.write("/etc/hosts", "127.0.0.1 localhost\n")
     for file in (CA_FILE, REGISTRIES, TOML):
         (trusting.root / file.lstrip("/")).unlink()
+    before = trusting.tree(times=True)
     checks = look(trusting)
+    assert trusting.tree(times=True) == before
     for check, file in FILES.items():
         assert checks[check]["sentence"].startswith("node cube01: found ")
         assert file in checks[check]["sentence"]
         assert checks[check]["sentence"].endswith("; put it back: pulumi up -c audit=again")
 
 
+@dash_only
 def test_a_clock_that_is_an_hour_late_is_found(trusting: Node) -> None:
     said = look(trusting, second=str(int(time.time()) + 3600))["clock"]
     assert said["outcome"] == "failed"
     assert "clocks must agree" in said["sentence"]
 
 
+@dash_only
 def test_a_pull_is_not_tried_where_the_name_leads_nowhere(trusting: Node) -> None:
     trusting.write("/etc/hosts", "127.0.0.1 localhost\n")
     checks = look(trusting)
@@ -68,12 +72,14 @@ def test_a_sentence_with_quotes_is_still_json(trusting: Node) -> None:
     assert '"# "mine" \\' in look(trusting)["hostsToml"]["sentence"]
 
 
+@dash_only
 def test_a_registry_of_others_needs_no_file_of_ours(node: Node) -> None:
     checks = look(node, foreign="true", address="", authorities="", fingerprints="", hosts_toml="", names="")
     names = ("ca", "store", "hosts", "registries", "hostsToml")
     assert [checks[name]["outcome"] for name in names] == ["skipped"] * 5
 
 
+@dash_only
 def test_a_registries_yaml_of_others_that_k3s_has_not_read_yet_is_found(node: Node) -> None:
     node.write(REGISTRIES, f'mirrors:\n  "{REGISTRY}":\n')
     said = look(node, foreign="true", address="", authorities="", fingerprints="", hosts_toml="", names="")
