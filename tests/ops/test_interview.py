@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from ops import interview
 from ops.failure import OpsError
@@ -50,6 +50,15 @@ def test_a_private_key_with_a_passphrase_is_refused_and_never_shown(tmp_path: Pa
     with pytest.raises(OpsError, match="it must have no passphrase") as refused:
         Interview(flags={"ssh-key": str(file)}, asks=True).answer("ssh-key", "the key", private_key)
     assert encrypted.decode().splitlines()[1] not in str(refused.value)
+
+
+def test_a_private_key_from_a_file_is_accepted_as_the_secret_that_it_becomes(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    plain = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    file.write_bytes(plain)
+    asking = Interview(flags={"ssh-key": str(file)}, asks=True)
+    asking.answer("ssh-key", "the key", private_key)
+    assert asking.values == {"sshPrivateKey": plain.decode()}
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
