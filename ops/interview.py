@@ -63,7 +63,7 @@ class Interview:
                 self.values |= place(text)
                 return text
             if given is not None:
-                message = f"--{name}: {wrong}"
+                message = f"--{name} is refused ({wrong})"
                 raise OpsError(message)
             ERR.print(f"  {wrong}", style="yellow", markup=False)
 

@@ -83,7 +83,10 @@ def run(arguments: argparse.Namespace) -> int:
     found_nodes.show(found)
     values["nodes"] = found_nodes.new(found)
     key = values.pop(_SECRET, None)
-    wrong = problems(values, concerning=values) if values["nodes"] else "no node can be added: see above"
+    if not values["nodes"]:
+        message = "no node can be added, for the reasons above; nothing was written"
+        raise OpsError(message)
+    wrong = problems(values, concerning=values)
     if wrong:
         raise OpsError(wrong)
     OUT.print(f"\n{file.name}:\n{_written('', values)}", markup=False)

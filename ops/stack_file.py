@@ -135,7 +135,7 @@ def _loaded(text: str, yaml: YAML) -> CommentedMap:
     try:
         document = yaml.load(text)
     except YAMLError as error:
-        message = f"the stack file is not YAML: {error}"
+        message = f"the stack file is not YAML ({error})"
         raise OpsError(message) from None
     if document is None:
         return CommentedMap()

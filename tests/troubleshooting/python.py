@@ -23,7 +23,7 @@ class _Module:
         """The functions around a node, from the inside out, and the module."""
         while node in self.parents:
             node = self.parents[node]
-            if isinstance(node, ast.FunctionDef | ast.Module):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
                 yield node
 
 
@@ -137,6 +137,7 @@ class Sources:
         """The values of a name: in the functions around it, then in its module, then in any."""
         scopes = [(scope, module) for scope in module.around(node)]
         scopes += [(other.tree, other) for other in self._modules if other is not module]
+        found: list[_Meant] = []
         for scope, home in scopes:
             found = [(value, home, position) for value, position in _assigned(name, scope)]
             found += [(value, owner, None) for value, owner in self._caught(name, scope)]
@@ -144,9 +145,10 @@ class Sources:
                 found += [(value, home, None) for value in _given(scope, name, home)]
             for value, owner, position in found:
                 yield from self._follow(value, owner, above, position=position)
-            if found:
-                return
-        yield None
+            if found or any(isinstance(part, ast.ExceptHandler) and part.name == name for part in ast.walk(scope)):
+                break
+        if not found:
+            yield None
 
     def _caught(self, name: str, scope: ast.AST) -> Iterator[tuple[ast.expr, _Module]]:
         """The message of a caught exception that composes its own."""

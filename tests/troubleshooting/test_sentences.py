@@ -14,7 +14,7 @@ from tests.troubleshooting.text import Text
 PROJECT = Path(__file__).parent.parent.parent
 PAGE = PROJECT / "docs" / "troubleshooting.md"
 SCRIPTS = ("components/nodes/scripts", "components/registry/scripts")
-MODULES = ("__main__.py", "components")
+MODULES = ("__main__.py", "components", "ops")
 """What prints sentences; another directory is one more word here."""
 HEADER = "| this program says |"
 CODE = re.compile(r"(`+)(?!`)(.*?)(?<!`)\1(?!`)")
@@ -24,6 +24,7 @@ PASSED_ON = {
     "restart.sh: '%s\\n'": "the sentence of the process that restarted K3s",
     'cleanup.sh: "$1 $name:$tag"': "a line for each tag",
     'cleanup.sh: "$1 $image"': "a line for each image",
+    "new.py: wrong": "a problem of the configuration, as the parser has it",
 }
 """Calls whose words come from elsewhere, or which have none."""
 
