@@ -8,6 +8,7 @@ import contextlib
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tempfile
 import time
@@ -28,6 +29,7 @@ _ALWAYS: Final = (
     "UpdateHostKeys=no",  # nothing is written on this computer either
     "LogLevel=ERROR",  # no banners
     "ForwardAgent=no",
+    "RemoteCommand=none",
     "ClearAllForwardings=yes",
     "ServerAliveInterval=5",
     "ConnectTimeout=10",
@@ -93,7 +95,7 @@ class Way:
             f"HostKeyAlias={name}",
             "CheckHostIP=no",
             "ControlPath=none",  # a connection that is open already was checked against other keys
-            *([] if self.agent is None else [f"IdentityAgent={self.agent}"]),
+            *([] if self.agent is None else [f"IdentityAgent={self.agent}", "IdentitiesOnly=no"]),
         )
 
 
@@ -121,6 +123,9 @@ def way(asked: Asked) -> Iterator[Way]:
 @contextlib.contextmanager
 def _agent(socket: Path, private_key: str) -> Iterator[Path]:
     """An agent of this run's own, since the stack's private key must reach no file."""
+    if shutil.which("ssh-agent") is None or shutil.which("ssh-add") is None:
+        message = "ssh-agent or ssh-add is not on PATH: the stack's key goes there; install them (openssh-client)"
+        raise OpsError(message)
     with subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL) as agent:
         try:
             for _ in range(100):
