@@ -75,8 +75,8 @@ class ToolSet:
             )
 
 
-ON_DEMAND = "conformance"
-"""The set that no test needs."""
+ON_DEMAND = frozenset({"conformance", "crane"})
+"""The sets that no quick test needs."""
 # Builds begin in this order. The longest come first, so that no long one remains alone at the end. The provider comes
 # after k3s, whose compiled Kubernetes packages it then finds in Go's cache: for that the modules' go.mod files agree on
 # shared modules, since a package is compiled again with another version of anything below it.
@@ -142,9 +142,10 @@ SETS: Mapping[str, ToolSet] = {
         ToolSet("wharfie", ".", {"wharfie": "./wharfie"}, sources=("wharfie", "registries")),
         ToolSet("load", ".", {"load": "./load"}, sources=("load",)),
         ToolSet("actionlint", "actionlint", {"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"}),
-        # Only `make conformance` builds it.
+        # Only `make conformance` and `make long` build these.
+        ToolSet("crane", "crane", {"crane": "github.com/google/go-containerregistry/cmd/crane"}),
         ToolSet(
-            ON_DEMAND,
+            "conformance",
             "conformance",
             {"conformance": "github.com/opencontainers/distribution-spec/conformance"},
         ),

@@ -170,8 +170,8 @@ SHARED = re.compile(
 
 def test_sets_share_compiled_packages_because_their_modules_agree() -> None:
     # MetalLB builds with the Kubernetes libraries of its time alone, which need modules of that time.
-    # The conformance suite and actionlint have nothing in common with the others.
-    folders = {tool_set.folder for tool_set in SETS.values()} - {"metallb", "conformance", "actionlint"}
+    # The conformance suite, crane and actionlint have nothing in common with the others.
+    folders = {tool_set.folder for tool_set in SETS.values()} - {"metallb", "conformance", "crane", "actionlint"}
     versions = {
         folder: dict(SHARED.findall((tool_sets.TOOLS_FOLDER / folder / "go.mod").read_text())) for folder in folders
     }
