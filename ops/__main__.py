@@ -11,6 +11,7 @@ from ops.failure import OpsError
 COMMANDS: Final[dict[str, str]] = {
     "new": "create a stack and its configuration from a few questions",
     "doctor": "look at all nodes: whether each could pull now, and if not, why",
+    "kit": "write what a workstation or a CI needs to push and pull",
     "nodes": "add the cluster's nodes to the stack's configuration, with their host keys",
 }
 """Each command and its one line of help; the module `ops.COMMAND` has its `configure(parser)` and `run(arguments)`."""
