@@ -1,6 +1,6 @@
 """The directory of a kit: what was written there before and is no longer needed disappears, other files stay."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -24,31 +24,49 @@ def write(directory: Path, content: Mapping[str, str]) -> None:
     """
     try:
         former = _former(directory)
+        foreign = sorted(name for name in set(content) - former if (directory / name).exists())
+        if foreign:
+            message = f"{directory / foreign[0]} is not the kit's: move it, or choose a new or empty directory"
+            raise OpsError(message)
+        directory.mkdir(parents=True, exist_ok=True)
+        # Before and after: a kit whose writing was interrupted is recognised as one.
+        _list(directory, former | set(content))
         for name in former - set(content):
             (directory / name).unlink(missing_ok=True)
         folders = {str(parent) for name in former for parent in PurePosixPath(name).parents}
         for folder in sorted(folders, reverse=True):
             _remove_empty(directory, folder)
         for name, text in content.items():
-            file = directory / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            if name in PRIVATE:
-                file.touch(mode=0o600)
-                file.chmod(0o600)
-            file.write_text(text, encoding="utf-8")
-        (directory / LIST).write_text("".join(f"{name}\n" for name in sorted(content)), encoding="utf-8")
+            _write(directory, name, text)
+        _list(directory, set(content))
     except OSError as error:
         message = f"{error.filename} cannot be written ({error.strerror}): choose a directory of your own"
         raise OpsError(message) from None
+
+
+def _write(directory: Path, name: str, text: str) -> None:
+    """Write a file, whose mode is not the user's umask's: root's copies of it are for every user."""
+    file = directory / name
+    for folder in reversed(PurePosixPath(name).parents[:-1]):
+        (directory / folder).mkdir(exist_ok=True)
+        (directory / folder).chmod(0o755)
+    mode = 0o600 if name in PRIVATE else 0o644
+    file.touch(mode=mode)
+    file.chmod(mode)
+    file.write_text(text, encoding="utf-8")
+
+
+def _list(directory: Path, names: Collection[str]) -> None:
+    (directory / LIST).write_text("".join(f"{name}\n" for name in sorted(names)), encoding="utf-8")
 
 
 def _former(directory: Path) -> set[str]:
     if not directory.exists():
         return set()
     if (directory / LIST).exists():
-        # The list is a file that anybody may have edited: what leads out of the directory is not the kit's.
+        # Anybody may have edited the list, or put links here: what leads out of the directory is not the kit's.
         names = (directory / LIST).read_text(encoding="utf-8").splitlines()
-        return {name for name in names if name and not PurePosixPath(name).is_absolute() and ".." not in name}
+        return {name for name in names if (directory / name).resolve().is_relative_to(directory.resolve())}
     if any(directory.iterdir()):
         message = f"{directory} has other files than a kit's: choose a new or empty directory"
         raise OpsError(message)

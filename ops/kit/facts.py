@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ops.failure import OpsError
 
+_MARK: Final = "# k3s-registry"
 _NEEDED: Final = ("buildkitConfig", "registryHost", "registryIp", "clusterEndpoint", "trustBundlePem", "pushConfigs")
 
 
@@ -52,5 +53,15 @@ class Facts:
 
     @property
     def hosts_line(self) -> str:
-        """The line of a hosts file."""
-        return f"{self.address} {self.host}"
+        """The line of a hosts file, with a mark by which it is found again when the address has changed."""
+        return f"{self.address} {self.host} {_MARK}"
+
+    @property
+    def hosts_lines(self) -> str:
+        """The expression for sed that finds such lines, whatever their address."""
+        return f"/ {self.host.replace('.', '[.]')} {_MARK}$/d"
+
+    @property
+    def enter_name(self) -> str:
+        """The command that enters the name in the hosts file. `$a` comes first, or the last line would be lost."""
+        return f"sudo sed -i -e '$a {self.hosts_line}' -e '{self.hosts_lines}' /etc/hosts"

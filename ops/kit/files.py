@@ -11,7 +11,6 @@ from ops.kit.guide import guide
 LOGIN: Final = "config.json"
 PRIVATE: Final = frozenset({LOGIN})
 """Files that nobody else may read."""
-CONTAINERD: Final = "/etc/containerd/certs.d"
 CONFIG_MAP: Final = "registry-kit"
 _KANIKO: Final = "/kaniko/registry"
 
@@ -44,8 +43,8 @@ def files(facts: Facts, *, passwords: bool, login: str | None) -> dict[str, str]
 def hosts_toml(endpoint: str) -> str:
     """Containerd's description of the registry under one of its names."""
     server = json.dumps(f"https://{endpoint}")
-    authority = json.dumps(f"{CONTAINERD}/{endpoint}/ca.crt")
-    return f'server = {server}\n\n[host.{server}]\n  capabilities = ["pull", "resolve", "push"]\n  ca = {authority}\n'
+    # The path is relative to this file, wherever the directory is: a client without root has one of its own.
+    return f'server = {server}\n\n[host.{server}]\n  capabilities = ["pull", "resolve", "push"]\n  ca = "ca.crt"\n'
 
 
 def kaniko(facts: Facts) -> Mapping[str, Any]:

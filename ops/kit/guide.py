@@ -19,7 +19,7 @@ commands above that remove the name and Docker's files.
 
 `gitlab-ci.yml` is a job for a runner with the shell executor. To remove it, do as with GitHub Actions.
 """
-_BUILDX: Final = "docker buildx create --name k3s-registry --driver-opt network=host --config buildkitd.toml"
+_BUILDX: Final = "docker buildx create --name k3s-registry --use --driver-opt network=host --config buildkitd.toml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +51,12 @@ def guide(facts: Facts, *, passwords: bool, login: bool) -> str:
 
 def clients(facts: Facts, *, login: bool) -> list[Client]:
     """What a workstation may have."""
-    line = facts.hosts_line
     made = [
         Client(
             title="The name",
-            install=[f"grep -qxF '{line}' /etc/hosts || sudo tee -a /etc/hosts < hosts"],
-            remove=[f"sudo sed -i '/^{line.replace('.', '[.]')}$/d' /etc/hosts"],
+            why="Where `sed` is not GNU's or busybox', as on macOS, edit `/etc/hosts`: the file `hosts` has the line.",
+            install=[facts.enter_name],
+            remove=[f"sudo sed -i '{facts.hosts_lines}' /etc/hosts"],
         ),
         _copied(facts, title="Docker", target="/etc/docker/certs.d", why="Docker Desktop reads `~/.docker/certs.d`."),
         _copied(
@@ -82,11 +82,9 @@ def clients(facts: Facts, *, login: bool) -> list[Client]:
         Client(
             title="docker buildx",
             why="Install the name and Docker's files first. BuildKit runs in a container, whose hosts file is not the "
-            "workstation's, hence its network.",
-            install=[
-                f"docker buildx inspect k3s-registry > /dev/null 2>&1 || {_BUILDX}",
-                "docker buildx use k3s-registry",
-            ],
+            "workstation's, hence its network. A builder keeps the authority that it was created with: after a "
+            "rotation, install it again.",
+            install=["docker buildx rm k3s-registry > /dev/null 2>&1 || true", _BUILDX],
             remove=["docker buildx rm k3s-registry"],
         ),
         _copied(

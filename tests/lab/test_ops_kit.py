@@ -35,6 +35,10 @@ CLIENTS: Mapping[str, tuple[str, str]] = {
         "Docker",
         "docker pull --quiet $IMAGE && docker tag $IMAGE $COPY && docker push --quiet $COPY",
     ),
+    "ctr": (
+        "containerd, nerdctl",
+        "ctr content fetch-object --hosts-dir /etc/containerd/certs.d $IMAGE >/dev/null",
+    ),
     "crane": ("crane, oras, curl, helm, cosign", "crane copy $IMAGE $COPY"),
     "curl": ("crane, oras, curl, helm, cosign", "curl --silent --show-error --fail https://${COPY%%/*}/v2/"),
 }
@@ -81,8 +85,8 @@ def kit(deployed: Deployed, tmp_path: Path) -> Path:
     "client", [pytest.param(name, marks=[pytest.mark.long] if name in SLOW else []) for name in CLIENTS]
 )
 def test_a_client_works_as_the_kit_says_and_not_without(deployed: Deployed, kit: Path, client: str) -> None:
-    if client == "crane":
-        program = toolchain.ensure(["crane"])["crane"].parent
+    if client in {"crane", "ctr"}:
+        program = toolchain.ensure([client])[client].parent
     elif (found := shutil.which("dockerd" if client == "docker" else client)) is None:
         pytest.skip(f"{client} is not installed")
     else:

@@ -1,4 +1,6 @@
 import json
+import os
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from ops import __main__ as command_line
+from ops.kit import directory
+from ops.kit.facts import Facts
 from ops.stack import Stack
 
 BUNDLE = "-----BEGIN CERTIFICATE-----\nb25l\n-----END CERTIFICATE-----\n"
@@ -19,6 +23,7 @@ OUTPUTS: dict[str, Any] = {
     "trustBundlePem": BUNDLE,
     "pushConfigs": {},
 }
+LOCAL = "127.0.0.1 localhost"
 PASSWORD = "c2VjcmV0"
 CONFIGS = {"anna": json.dumps({"auths": {ENDPOINT: {"auth": PASSWORD}}})}
 
@@ -36,21 +41,21 @@ def outputs(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return known
 
 
-def kit(directory: Path, *words: str) -> int:
-    return command_line.main(["kit", str(directory), *words])
+def kit(place: Path, *words: str) -> int:
+    return command_line.main(["kit", str(place), *words])
 
 
-def content(directory: Path) -> dict[str, str]:
-    return {str(file.relative_to(directory)): file.read_text() for file in directory.rglob("*") if file.is_file()}
+def content(place: Path) -> dict[str, str]:
+    return {str(file.relative_to(place)): file.read_text() for file in place.rglob("*") if file.is_file()}
 
 
 def test_each_client_finds_the_authority_where_it_looks(outputs: dict[str, Any], tmp_path: Path) -> None:
     assert kit(tmp_path / "kit") == 0
     made = content(tmp_path / "kit")
-    assert made["hosts"] == f"{outputs['registryIp']} {outputs['registryHost']}\n"
+    assert made["hosts"] == f"{outputs['registryIp']} {outputs['registryHost']} # k3s-registry\n"
     assert made["ca.crt"] == made[f"certs.d/{ENDPOINT}/ca.crt"] == made[f"containerd/{ENDPOINT}/ca.crt"] == BUNDLE
     described = tomllib.loads(made[f"containerd/{ENDPOINT}/hosts.toml"])
-    assert described["host"][f"https://{ENDPOINT}"]["ca"] == f"/etc/containerd/certs.d/{ENDPOINT}/ca.crt"
+    assert described["host"][f"https://{ENDPOINT}"]["ca"] == "ca.crt"
     assert json.loads(made["kaniko.json"])["data"]["ca.crt"] == BUNDLE
 
 
@@ -122,6 +127,60 @@ def test_what_is_no_longer_needed_disappears_and_other_files_stay(outputs: dict[
     assert {file.name for file in (tmp_path / "kit/certs.d").iterdir()} == {"notes", "other:5000"}
 
 
+def test_a_file_of_others_in_the_kits_place_is_not_replaced(
+    outputs: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert kit(tmp_path / "kit") == 0
+    (tmp_path / "kit/config.json").write_text("mine")
+    outputs["pushConfigs"] = CONFIGS
+    assert kit(tmp_path / "kit", "--user", "anna") == 2
+    assert "config.json is not the kit's" in capsys.readouterr().err
+    assert (tmp_path / "kit/config.json").read_text() == "mine"
+
+
+def test_root_copies_what_every_user_may_read(outputs: dict[str, Any], tmp_path: Path) -> None:
+    assert outputs
+    former = os.umask(0o077)
+    try:
+        assert kit(tmp_path / "kit") == 0
+    finally:
+        os.umask(former)
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "kit/certs.d").rglob("*")}
+    assert modes == {0o755, 0o644}
+
+
+def test_an_interrupted_kit_is_finished_by_the_next_run(
+    outputs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert outputs
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(directory, "_write", interrupted)
+        assert kit(tmp_path / "kit") == 130
+    assert kit(tmp_path / "kit") == 0
+
+
+@pytest.mark.parametrize(
+    "before",
+    [f"{LOCAL}\n", LOCAL, f"10.0.0.9 registry.cube.local # k3s-registry\n{LOCAL}\n"],
+    ids=["plain", "without a line end", "former address"],
+)
+def test_the_name_is_entered_once_and_removed_without_a_trace(
+    outputs: dict[str, Any], tmp_path: Path, before: str
+) -> None:
+    facts, hosts = Facts.of(outputs), tmp_path / "hosts"
+    hosts.write_text(before)
+    enter = facts.enter_name.removeprefix("sudo ").replace("/etc/hosts", str(hosts))
+    for _ in range(2):
+        subprocess.run(["sh", "-c", enter], check=True)
+        assert hosts.read_text() == f"{LOCAL}\n{facts.hosts_line}\n"
+    subprocess.run(["sed", "-i", facts.hosts_lines, str(hosts)], check=True)
+    assert hosts.read_text() == f"{LOCAL}\n"
+
+
 def test_a_directory_of_others_is_left_alone(
     outputs: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -136,6 +195,7 @@ def test_a_list_that_leads_elsewhere_removes_nothing(outputs: dict[str, Any], tm
     assert outputs
     assert kit(tmp_path / "kit") == 0
     (tmp_path / "mine").write_text("mine")
-    (tmp_path / "kit/.kit").write_text(f"../mine\n{tmp_path}/mine\n")
+    (tmp_path / "kit/link").symlink_to(tmp_path)
+    (tmp_path / "kit/.kit").write_text((tmp_path / "kit/.kit").read_text() + f"../mine\n{tmp_path}/mine\nlink/mine\n")
     assert kit(tmp_path / "kit") == 0
     assert (tmp_path / "mine").exists()
