@@ -42,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     crowd.add_argument("--lab", default=DEFAULT_LAB, help="a lab that `make up` deployed")
     crowd.add_argument("--clients", type=int, default=load.CLIENTS)
     crowd.add_argument("--seconds", type=int, default=load.SECONDS)
+    crowd.add_argument(
+        "--rest", type=float, default=load.REST_SECONDS, help="seconds between two operations, at most (0: saturate)"
+    )
     return parser
 
 
@@ -73,7 +76,7 @@ def _conformance(args: argparse.Namespace) -> Outcome:
 
 
 def _load(args: argparse.Namespace) -> Outcome:
-    done = load.run(Lab(args.lab), seconds=args.seconds, clients=args.clients)
+    done = load.run(Lab(args.lab), seconds=args.seconds, clients=args.clients, rest=args.rest)
     return [*done.report()], done.is_good
 
 

@@ -16,6 +16,10 @@ from lab.settings import Lab, LabError
 
 CLIENTS = 50
 SECONDS = 120
+REST_SECONDS = 2.0
+"""Without a rest, the clients use all processors of a small computer, which they share with the registry here. A request then
+waits for a processor and not for the registry, and what is measured at the end of a pod is that queue.
+"""
 REPOSITORIES = "load"
 _VERIFY_SECONDS = 600
 
@@ -74,8 +78,22 @@ class Load:
         yield "load " + " ".join(f"{name}={seen[name]}" for name in names)
 
 
-def run(lab: Lab, *, seconds: int = SECONDS, clients: int = CLIENTS, events: Sequence[Event] = EVENTS) -> Load:
+def run(
+    lab: Lab,
+    *,
+    seconds: int = SECONDS,
+    clients: int = CLIENTS,
+    rest: float = REST_SECONDS,
+    events: Sequence[Event] = EVENTS,
+) -> Load:
     """Let the clients work, with the events at their times, then pull every image that was accepted.
+
+    Args:
+        lab: a lab that `make up` deployed.
+        seconds: how long the clients work.
+        clients: how many of them.
+        rest: how many seconds each rests at most between an operation and the next.
+        events: what happens to the registry.
 
     Raises:
         LabError: the lab is not up, an event failed, or the clients did not report.
@@ -87,6 +105,7 @@ def run(lab: Lab, *, seconds: int = SECONDS, clients: int = CLIENTS, events: Seq
     with target.authority() as authority:
         arguments = [
             *("-url", target.registry.url, "-address", target.endpoint, "-authority", str(authority)),
+            *("-rest", f"{rest}s"),
             *("-repository", REPOSITORIES, "-clients", str(clients), "-duration", f"{seconds}s"),
         ]
         with (

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
@@ -116,9 +117,19 @@ func (c *client) work(ctx context.Context, shared *images) {
 			shared.add(made)
 			c.tally.count(func(r *report) { r.Pushed++ })
 		}
+		c.takeRest(ctx)
 		if one, found := shared.any(); found && ctx.Err() == nil {
 			c.pull(one)
+			c.takeRest(ctx)
 		}
+	}
+}
+
+// takeRest waits for a random time: what was pulled is unpacked, and what is pushed was built before.
+func (c *client) takeRest(ctx context.Context) {
+	select {
+	case <-time.After(time.Duration(mathrand.Float64() * float64(c.rest))):
+	case <-ctx.Done():
 	}
 }
 
@@ -158,7 +169,7 @@ func (c *client) repeat(operation func() (image, error)) (image, error) {
 func (c *client) push() (image, error) {
 	whole := manifest{SchemaVersion: 2, MediaType: manifestType}
 	for range layers {
-		layer, err := c.upload(layerType, random(smallest+mathrand.IntN(max(1, c.largest-smallest))))
+		layer, err := c.upload(layerType, random(c.layerSize()))
 		if err != nil {
 			return image{}, err
 		}
@@ -176,6 +187,11 @@ func (c *client) push() (image, error) {
 	digest := digestOf(body)
 	_, err = c.send("PUT", c.path("manifests", digest), body, manifestType, http.StatusCreated)
 	return image{c.repository, digest}, err
+}
+
+// layerSize draws a size so that each order of magnitude is as frequent as the next, as with the layers of images.
+func (c *client) layerSize() int {
+	return int(smallest * math.Pow(float64(c.largest)/smallest, mathrand.Float64()))
 }
 
 // upload sends a blob in chunks.

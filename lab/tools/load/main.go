@@ -19,7 +19,7 @@ import (
 type settings struct {
 	url, address, authority, repository string
 	clients, largest                    int
-	duration                            time.Duration
+	duration, rest                      time.Duration
 	user, password                      string
 }
 
@@ -81,6 +81,7 @@ func main() {
 	flag.StringVar(&s.repository, "repository", "load", "prefix of the repositories")
 	flag.IntVar(&s.clients, "clients", 50, "how many clients work at once")
 	flag.IntVar(&s.largest, "largest", 4<<20, "bytes of the largest layer")
+	flag.DurationVar(&s.rest, "rest", 0, "how long a client rests at most between an operation and the next")
 	flag.DurationVar(&s.duration, "duration", 2*time.Minute, "how long they work")
 	flag.Parse()
 	// Arguments are visible to every user of the computer.
