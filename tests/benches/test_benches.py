@@ -34,6 +34,7 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.mark.lab
+@pytest.mark.long
 def test_the_node_bench_runs_every_case_and_ends_with_its_ratios(lab: Lab) -> None:
     done = node_bench.run(lab=lab, sizes=(1,), rounds=1, with_guide=False)
     cases = (node_bench.FIRST, node_bench.NONE, node_bench.AUDIT, node_bench.CHANGE)
@@ -51,6 +52,7 @@ def test_the_guides_commands_run_and_can_be_taken_back(lab: Lab) -> None:
 
 
 @pytest.mark.engine
+@pytest.mark.long
 def test_the_fleet_bench_runs_and_ends_with_its_ratios() -> None:
     done = fleet.run([3], rounds=1, compare=False)
     assert re.fullmatch(f"fleet first={RATIO} none={RATIO} change={RATIO}", fleet_report.last_line(done))

@@ -16,8 +16,10 @@ from tests.nodes.scripts.shells import Shell, create_shell
 from tests.nodes.scripts.stale_node import stale_node
 
 HERE = Path(__file__).parent
-MANY_RUNS = ("test_activation_cuts.py", "test_activation_restart.py", "test_trust_faults.py")
-"""Tests that run a script once per step: under dash among the quick tests, under busybox among the slow ones."""
+UNDER_BUSYBOX = frozenset({"test_trust.py", "test_proof.py", "test_registries.py", "test_scripts.py"})
+"""Files that run under busybox among the quick tests too: the main path of each script. The others run there under dash
+alone, and under busybox among the slow tests; what is awk's alone runs under every awk in each (test_awk.py).
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     items[:] = [item for item in items if (chosen(item, "shell"), chosen(item, "bench")) != ("busybox", "wget")]
     for item in items:
-        if item.path.parent == HERE and item.path.name in MANY_RUNS and chosen(item, "shell") == "busybox":
+        if item.path.parent == HERE and item.path.name not in UNDER_BUSYBOX and chosen(item, "shell") == "busybox":
             item.add_marker(pytest.mark.long)
 
 
