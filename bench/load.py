@@ -17,8 +17,8 @@ from lab.settings import Lab, LabError
 CLIENTS = 50
 SECONDS = 120
 REST_SECONDS = 2.0
-"""Without a rest, the clients use all processors of a small computer, which they share with the registry here. A request
-then waits for a processor and not for the registry, and what is measured at the end of a pod is that queue.
+"""Without a rest, the clients use all processors of a small computer, which they share with the registry here. A
+request then waits for a processor and not for the registry, and what is measured at the end of a pod is that queue.
 """
 REPOSITORIES = "load"
 _VERIFY_SECONDS = 600
