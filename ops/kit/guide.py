@@ -1,7 +1,7 @@
 """The kit's README.md: for each client the commands that install its files, and those that remove them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ops.kit.facts import Facts
@@ -19,6 +19,7 @@ commands above that remove the name and Docker's files.
 
 `gitlab-ci.yml` is a job for a runner with the shell executor. To remove it, do as with GitHub Actions.
 """
+_SECRET: Final = "registry-kit"  # noqa: S105 - the name of a Secret, not its content
 _BUILDX: Final = "docker buildx create --name k3s-registry --use --driver-opt network=host --config buildkitd.toml"
 
 
@@ -44,7 +45,10 @@ def guide(facts: Facts, *, passwords: bool, login: bool) -> str:
     elif login:
         access = "`config.json` holds the password of one user: keep it from others, and delete it after use."
     else:
-        access = f"The registry asks for passwords: `docker login {facts.endpoint}`, and alike for the others."
+        access = (
+            f"The registry asks for passwords: `docker login {facts.endpoint}`, and alike for the others. "
+            "`python -m ops kit DIR --user NAME` adds a file with the password of one user, which kaniko needs."
+        )
     sections = "\n".join(client.section() for client in clients(facts, login=login))
     return f"# The registry at {facts.endpoint}\n\n{_HOW}\n\n{access}\n\n{sections}\n{_PIPELINES}"
 
@@ -96,14 +100,7 @@ def clients(facts: Facts, *, login: bool) -> list[Client]:
             source="containerd",
             names=("hosts.toml", "ca.crt"),
         ),
-        Client(
-            title="kaniko",
-            why="In the namespace in which it runs. `container.json` in that ConfigMap has arguments and mount; the "
-            f"pod needs a volume `registry` of it. It pushes to `{facts.cluster_endpoint}`, and nodes pull the "
-            f"same image by `{facts.endpoint}`.",
-            install=["kubectl apply -f kaniko.json"],
-            remove=["kubectl delete --ignore-not-found -f kaniko.json"],
-        ),
+        _kaniko(facts, login=login),
     ]
     if login:
         made.append(
@@ -116,6 +113,27 @@ def clients(facts: Facts, *, login: bool) -> list[Client]:
             )
         )
     return made
+
+
+def _kaniko(facts: Facts, *, login: bool) -> Client:
+    """The client that runs in a pod; where there is a password, a Secret brings it there."""
+    made = Client(
+        title="kaniko",
+        why="In the namespace in which it runs. `container.json` in that ConfigMap has arguments and mount; the "
+        f"pod needs a volume `registry` of it. It pushes to `{facts.cluster_endpoint}`, and nodes pull the "
+        f"same image by `{facts.endpoint}`.",
+        install=["kubectl apply -f kaniko.json"],
+        remove=["kubectl delete --ignore-not-found -f kaniko.json"],
+    )
+    if not login:
+        return made
+    create = f"kubectl create secret generic {_SECRET} --from-file=config.json --dry-run=client -o yaml"
+    return replace(
+        made,
+        why=f"{made.why} Mount the Secret `{_SECRET}`, which has the password, at `/kaniko/.docker`.",
+        install=[*made.install, f"{create} | kubectl apply -f -"],
+        remove=[*made.remove, f"kubectl delete --ignore-not-found secret {_SECRET}"],
+    )
 
 
 def _copied(

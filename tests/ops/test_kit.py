@@ -92,6 +92,15 @@ def test_passwords_are_written_only_for_the_user_who_was_named(outputs: dict[str
     assert (tmp_path / "with/config.json").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_pod_gets_the_password_from_a_secret(outputs: dict[str, Any], tmp_path: Path) -> None:
+    outputs["pushConfigs"] = CONFIGS
+    assert kit(tmp_path / "without") == 0
+    assert kit(tmp_path / "with", "--user", "anna") == 0
+    assert "secret" not in content(tmp_path / "without")["README.md"].split("## kaniko")[1]
+    created = "kubectl create secret generic registry-kit --from-file=config.json"
+    assert created in content(tmp_path / "with")["README.md"]
+
+
 def test_an_unknown_user_is_one_sentence(
     outputs: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
