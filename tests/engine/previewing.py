@@ -24,7 +24,8 @@ PREFIX: Final = "k3s-registry:"
 ROUNDS: Final = 3
 """A change of the registry is known to the proofs only one preview later."""
 _HEAD: Final = re.compile(r"^( +)\S.*: \((create|update|replace|delete|read)\)$")
-_NOISE: Final = re.compile(r"^ +\[(id|provider)=.*\]$")
+_NOISE: Final = re.compile(r"^ +\[(id|provider)=.*\]$|^@ .*\.+$")
+"""IDs, providers, and the dots by which the CLI shows on a slow computer that it still works."""
 _URN: Final = re.compile(r"\[urn=\S+::([^:\]]+)\]$")
 _DIGEST: Final = re.compile(r"\b[0-9a-f]{64}\b")
 

@@ -24,7 +24,9 @@ inspect() {
 	sentence=''
 	if [ "$outcome" = failed ]; then
 		sentence=$(tail -n1 "$work/said")
-		sentence=${sentence:-"node $node: $(tail -n1 "$work/trouble"); the check could not be made; try it by hand there"}
+		if [ -z "$sentence" ]; then
+			sentence="node $node: $(tail -n1 "$work/trouble"); the check could not be made; try it by hand there"
+		fi
 	fi
 	checks="$checks,\"$1\":{\"outcome\":\"$outcome\",\"sentence\":\"$(printf %s "$sentence" | quoted)\"}"
 }
