@@ -93,9 +93,10 @@ def test_an_audit_mends_what_it_finds(deployed: Deployed) -> None:
     program.restore()
     program.machines["cube02"].write("/etc/hosts", "127.0.0.1 localhost\n")
     program.machines["control01"].path(CA_FILE).unlink()
-    look(deployed, 1)
+    found = {name: node["problem"] for name, node in look(deployed, 1).items()}
+    assert found == {"control01": "ca", "cube01": None, "cube02": "hosts"}
     program.up(config=program.configuration(lambda keys: keys.update(audit="after the doctor")))
-    look(deployed, 0)
+    assert {node["problem"] for node in look(deployed, 0).values()} == {None}
 
 
 @contextmanager
