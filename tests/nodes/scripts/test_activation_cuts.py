@@ -157,8 +157,9 @@ def test_a_kill_at_any_step_leaves_whole_files(
     twin = {path: content for path in FILES if (content := existing(stale, path))}
     starts(stale, start)
     wrap(command, killing(stale, count))
-    # Each look for readiness begins with `find`; on a busy computer, two seconds are over before the second one.
-    run = stale.start("apply", ready_seconds="8" if command == "find" else "2")
+    # Each look for readiness begins with `find`; on a busy computer, seconds are over before the second one. The
+    # kill ends the wait, so only a run that never gets there waits for so long.
+    run = stale.start("apply", ready_seconds="40" if command == "find" else "2")
     wait_until(lambda: run.poll() is not None, 60, "the end of the run")
     run.communicate(timeout=30)
     wait_until(lambda: ended(stale), 60, "the end of the restart")
