@@ -12,8 +12,9 @@ from rich.text import Text
 
 from components.config import rules
 from components.config.nodes import Node, Ssh
+from components.nodes.unreachable import fingerprint
 from ops.cluster import ClusterNode
-from ops.host_keys import CONSOLE, Known, Server, fingerprint, known, scan, silence
+from ops.host_keys import CONSOLE, Known, Server, known, scan, silence
 from ops.terminal import OUT, step
 
 _WIDEST: Final = 1000

@@ -1,7 +1,5 @@
 """Host keys of SSH servers: scanned by OpenSSH's own tools, and compared with what OpenSSH knows already."""
 
-import base64
-import hashlib
 import shlex
 import subprocess
 from collections.abc import Collection, Sequence
@@ -38,12 +36,6 @@ class Server:
     def __str__(self) -> str:
         """As OpenSSH writes it in known_hosts."""
         return self.host if self.port == _STANDARD_PORT else f"[{self.host}]:{self.port}"
-
-
-def fingerprint(key: str) -> str:
-    """A key's fingerprint in the form of `ssh-keygen -l`."""
-    digest = hashlib.sha256(base64.b64decode(key.split()[1])).digest()
-    return f"SHA256:{base64.b64encode(digest).decode().rstrip('=')}"
 
 
 def scan(servers: Collection[Server], jump: Proxy | None) -> dict[Server, list[str]]:

@@ -1,10 +1,11 @@
 import pytest
 
 from components.config.nodes import Node, Ssh
+from components.nodes.unreachable import fingerprint
 from ops import found_nodes
 from ops.cluster import ClusterNode
 from ops.found_nodes import FoundNode, State
-from ops.host_keys import Known, Server, fingerprint
+from ops.host_keys import Known, Server
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9vzGeAGyDClVeJUe+UJ7C8zs5ip6h6jVzyj9/dcx4R"
 OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK8LCeTFlpJR+OI3iKQc5OqdPg5dtGungnsBcjavfZp0"
