@@ -130,10 +130,10 @@ def _check_inotify(wanted: list[Machine], shape: Shape) -> None:
     absent = [machine for machine in wanted if not machine.is_running()]
     each = {True: needs.INOTIFY_SERVER, False: needs.INOTIFY_MACHINE}
     need = sum(needs.INOTIFY_BARE if shape.bare else each[machine.place.is_server] for machine in absent)
-    free = needs.inotify_free()
-    if absent and free < need:
+    free = needs.inotify_free(need)
+    if free < need:
         message = (
-            f"{len(absent)} more machines need {need} inotify instances and the kernel has {free} left for root: "
+            f"{len(absent)} more machines need {need} inotify instances and the kernel grants root {free}: "
             "stop another lab, or run sysctl -w fs.inotify.max_user_instances=512"
         )
         raise LabError(message)

@@ -1,6 +1,6 @@
 """The requirements of the lab that this computer must meet; each unmet one is a sentence with its remedy."""
 
-import contextlib
+import ctypes
 import os
 import platform
 import shutil
@@ -131,7 +131,8 @@ def has_room_for(labs: int) -> bool:
     """Whether so many labs of three machines, and a few bare machines, can run here side by side."""
     if _linux():
         return False
-    return _available_memory() >= labs * MEMORY_GIB * GIB and inotify_free() >= labs * INOTIFY_LAB + 6 * INOTIFY_BARE
+    instances = labs * INOTIFY_LAB + 6 * INOTIFY_BARE
+    return _available_memory() >= labs * MEMORY_GIB * GIB and inotify_free(instances) == instances
 
 
 def _disk() -> str | None:
@@ -151,14 +152,25 @@ def _disk() -> str | None:
     return None
 
 
-def inotify_free() -> int:
-    """How many more inotify instances the kernel allows root's processes. Kubernetes hangs when there are none."""
-    used = 0
-    for folder in Path("/proc").glob("[0-9]*/fd"):
-        with contextlib.suppress(OSError):
-            if folder.stat().st_uid == 0:
-                used += sum(str(entry.readlink()) == "anon_inode:inotify" for entry in folder.iterdir())
-    return int(INOTIFY_LIMIT.read_text()) - used
+def create_inotify() -> int:
+    """A new inotify instance's file descriptor, or -1 when the kernel grants this user no further one."""
+    return int(ctypes.CDLL(None).inotify_init1(os.O_CLOEXEC))
+
+
+def inotify_free(most: int) -> int:
+    """How many further inotify instances, up to `most`, the kernel grants this user: they are created and given back.
+
+    Kubernetes hangs silently when there are none. Open files do not tell: a process that was just forked shows those of
+    its parent, so booting machines seem to have many times what they have.
+    """
+    granted: list[int] = []
+    try:
+        while len(granted) < most and (instance := create_inotify()) >= 0:
+            granted.append(instance)
+    finally:
+        for instance in granted:
+            os.close(instance)
+    return len(granted)
 
 
 def _inotify() -> str | None:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,9 @@ import pytest
 from lab import needs, packages, packet_filter
 from lab.packages import Package
 from lab.settings import PROJECT, LabError
+
+MANY = 1 << 10
+NOBODY_ELSE = 61234
 
 
 def test_without_root_nothing_else_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,8 +49,30 @@ def test_two_labs_need_room_for_both(
 ) -> None:
     monkeypatch.setattr(needs, "INOTIFY_LAB", 44)
     monkeypatch.setattr(needs, "_available_memory", lambda: gib * needs.GIB)
-    monkeypatch.setattr(needs, "inotify_free", lambda: instances)
+    monkeypatch.setattr(needs, "inotify_free", lambda most: min(most, instances))
     assert needs.has_room_for(2) is fits
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who has no other instances")
+def test_instances_that_a_process_shares_with_its_child_count_once() -> None:
+    """A process that was just forked shows its parent's files as its own."""
+
+    def taken_by_five() -> int:
+        os.setuid(NOBODY_ELSE)
+        before, instances = needs.inotify_free(MANY), [needs.create_inotify() for _ in range(5)]
+        with subprocess.Popen(["sleep", "60"], pass_fds=instances) as heir:
+            after = needs.inotify_free(MANY)
+            heir.kill()
+        return before - after
+
+    child = os.fork()
+    if child == 0:
+        os._exit(taken_by_five())
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+
+
+def test_no_more_instances_are_asked_for_than_needed() -> None:
+    assert needs.inotify_free(2) == 2
 
 
 def test_packages_that_are_there_are_not_installed_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def test_too_few_inotify_instances_are_named_before_anything_is_installed_or_bui
     def begin(*_: object) -> None:
         pytest.fail("something was begun")
 
-    monkeypatch.setattr(needs, "inotify_free", lambda: needs.INOTIFY_LAB - 1)
+    monkeypatch.setattr(needs, "inotify_free", lambda most: most - 1)
     monkeypatch.setattr(lifecycle, "ensure_packages", begin)
     monkeypatch.setattr(lifecycle, "_boot", begin)
     lacking = rf"3 more machines need {needs.INOTIFY_LAB} .* run sysctl -w fs\.inotify\.max_user_instances=512"
