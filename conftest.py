@@ -5,6 +5,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from xdist.remote import Producer  # type: ignore[import-untyped]  # it has no types
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
 
@@ -13,6 +14,10 @@ from lab.tests.stand_ins import plugins_at_hand
 
 # One lab serves the tests of both trees, so its fixtures belong to neither.
 pytest_plugins = ["lab.tests.running.fixtures", "tests.recordings"]
+
+# How long one example takes depends on what else the computer does; pytest-timeout ends a test that hangs.
+settings.register_profile("without deadline", deadline=None)
+settings.load_profile("without deadline")
 
 HERE = Path(__file__).parent
 PROGRAM, RUNNING = HERE / "tests/lab", HERE / "lab/tests/running"

@@ -2,7 +2,6 @@ import subprocess
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from components.nodes.script import NO_SUDO, PROOF, TRUST, TRUST_WITH_RESTART, Script, answer, command, render, setting
@@ -16,7 +15,6 @@ scripts = pytest.mark.parametrize(
 )
 
 
-@hypothesis_settings(deadline=None)
 @given(values)
 def test_the_shell_reads_every_value_unchanged(value: str) -> None:
     text = render(TRUST, {"node": value}).splitlines(keepends=True)
@@ -27,14 +25,12 @@ def test_the_shell_reads_every_value_unchanged(value: str) -> None:
     assert shell.stdout.decode() == value
 
 
-@hypothesis_settings(deadline=None)
 @given(st.dictionaries(names, values))
 def test_every_setting_is_read_back_from_the_rendered_string(settings: dict[str, str]) -> None:
     text = render(TRUST, settings)
     assert {name: setting(text, name) for name in settings} == settings
 
 
-@hypothesis_settings(deadline=None)
 @given(values)
 def test_a_setting_that_only_another_value_holds_does_not_exist(value: str) -> None:
     assert setting(render(TRUST, {"node": f"{value}\naddress=10.0.0.2"}), "address") is None

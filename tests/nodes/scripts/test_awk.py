@@ -13,9 +13,7 @@ from tests.nodes.scripts.registries_files import files, heaps
 
 PROGRAMS = sorted(path.name for path in DIRECTORY.glob("*.awk"))
 REFUSED = 9
-examples = settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+examples = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
 
 def registries(verb: str, text: bytes) -> Program:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.nodes.script import Script
@@ -27,9 +27,8 @@ OURS: dict[str, dict[str, Any]] = {
     "mirrors": {REGISTRY: {"endpoint": [f"https://{REGISTRY}"]}},
     "configs": {REGISTRY: {"tls": {"ca_file": CA_FILE}}},
 }
-examples = settings(
-    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+examples = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+more_examples = settings(examples, max_examples=100)  # most of them are refused
 
 
 @dataclass(frozen=True)
@@ -139,25 +138,24 @@ def test_entries_for_our_registry_are_taken_over_and_come_back(part: Part, file:
     check_merge(part, before, after, TAKEN)
 
 
-@examples
+@more_examples
 @given(heaps())
 def test_no_mixture_of_lines_is_merged_into_something_else(part: Part, before: bytes) -> None:
     after = part.merged("apply", before)
-    assume(after is not None)
-    assert after is not None
+    if after is None:
+        return
     check_merge(part, before, after)
     with contextlib.suppress(yaml.YAMLError):
         meaning = yaml.safe_load(before) or {}
         assert yaml.safe_load(after) == union(meaning)
 
 
-@examples
+@more_examples
 @given(st.binary(max_size=60) | st.text(max_size=30).map(str.encode))
 def test_any_bytes_are_refused_or_restored(part: Part, before: bytes) -> None:
     after = part.merged("apply", before)
-    assume(after is not None)
-    assert after is not None
-    check_merge(part, before, after)
+    if after is not None:
+        check_merge(part, before, after)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def settings_of(document: dict[str, Any]) -> dict[str, str]:
     return {key: document[key] for key in MATTERS if document.get(key)}
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(document=documents, style=styles)
 def test_a_configuration_is_read_as_yaml_or_not_for_certain(document: dict[str, Any], style: dict[str, Any]) -> None:
     text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False, **style)
@@ -58,7 +58,7 @@ def test_a_configuration_is_read_as_yaml_or_not_for_certain(document: dict[str, 
 
 
 @pytest.mark.parametrize("style", [{}, {"default_flow_style": True}, {"default_style": '"'}, {"default_style": "'"}])
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(path=st.text("ab/.-_", min_size=1, max_size=12))
 def test_a_plain_path_is_always_certain(style: dict[str, Any], path: str) -> None:
     document = {"tls-san": ["a", "b"], "data-dir": f"/{path}", "token": "t"}

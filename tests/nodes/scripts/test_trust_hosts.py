@@ -65,7 +65,7 @@ def dash(tmp_path_factory: pytest.TempPathFactory) -> Shell:
 @example(content=b"\n\n")
 @example(content=b"no newline")
 @example(content=b"\r\n")
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_content_survives_apply_and_remove(dash: Shell, content: bytes) -> None:
     with tempfile.TemporaryDirectory() as directory:
         node = one_run(Path(directory) / "root", dash, content)

@@ -14,7 +14,7 @@ TAGS = st.dictionaries(st.from_regex(r"[a-c][a-c0-1.]{0,2}", fullmatch=True), st
 PATTERNS = st.lists(st.sampled_from(["a*", "*", "b?", "c", "a.*"]), max_size=2)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tags=TAGS, keep=st.integers(1, 3), patterns=PATTERNS)
 def test_the_newest_tags_and_those_that_match_stay(
     cleaner: Cleaner, tags: dict[str, int], keep: int, patterns: list[str]
