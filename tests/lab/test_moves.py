@@ -47,6 +47,7 @@ def directories(machine: Machine) -> list[str]:
     return sorted(directory.name for directory in certs.iterdir() if directory.is_dir())
 
 
+@pytest.mark.long
 def test_another_namespace_is_proved_by_pulls_from_the_registry_that_remains(deployed: Deployed) -> None:
     program = deployed.program
     program.up(config=program.configuration(lambda keys: keys.update(namespace="images")))
@@ -74,6 +75,7 @@ def test_a_node_that_is_off_is_left_out_and_then_dropped_without_contact(deploye
     assert "cube03" not in program.outputs()["nodes"]
 
 
+@pytest.mark.long
 def test_protected_images_survive_a_destroy_and_are_served_again(deployed: Deployed) -> None:
     program = deployed.program
     image = deployed.push("before-the-destroy")

@@ -34,6 +34,7 @@ def test_dropping_an_authority_and_switching_the_issuer_in_one_step_is_refused(b
     assert re.search(r"node \w+: would forget an authority in the same `up`", said)
 
 
+@pytest.mark.long
 def test_an_issuer_that_a_node_was_not_told_of_is_refused_although_it_is_made_already(both: Deployed) -> None:
     plan = {"authorities": ["one", "two", "three"], "issuer": "three"}
     config = both.program.configuration(lambda keys: keys["certificates"].update(plan))

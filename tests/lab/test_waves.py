@@ -63,6 +63,7 @@ def test_a_wave_that_fails_leaves_later_ones_as_they_are(deployed: Deployed, ano
     assert [authorities(machine) for machine in (first, second, third)] == [2, 2, 2]
 
 
+@pytest.mark.long
 def test_an_up_killed_between_waves_goes_on_from_there(deployed: Deployed, another_authority: Path) -> None:
     third = deployed.program.machines["cube02"]
     before = snapshot(third)
