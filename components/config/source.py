@@ -1,7 +1,6 @@
 """Where the configuration comes from: the strings that the engine passes to the program."""
 
 import json
-import os
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -27,7 +26,7 @@ def read() -> StackConfig:
     """
     # pulumi.Config can be asked for known keys only, and unknown ones are what has to be found.
     bag: Mapping[str, Any] = engine_config.CONFIG.get() or engine_config.get_config_env()
-    encrypted = json.loads(os.environ.get("PULUMI_CONFIG_SECRET_KEYS", "[]"))
+    encrypted = filter(engine_config.is_config_secret, bag)
     prefix = f"{pulumi.get_project()}:"
     try:
         return parse(decode(bag, prefix), encrypted=[key.removeprefix(prefix) for key in encrypted])
