@@ -1,31 +1,25 @@
 """A stack of the certificates alone, by the real engine, with a clock that a test can move."""
 
 import re
-import runpy
 import shutil
-from collections.abc import Callable, Iterator
-from concurrent import futures
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
-import grpc  # type: ignore[import-untyped]  # the stubs are a package of their own
 import yaml
 from cryptography import x509
-from pulumi.automation._server import LanguageServer
-from pulumi.runtime.proto import language_pb2_grpc
 
 from lab.engine import Engine
 from lab.plugins.tls.clock import VARIABLE
+from lab.tests.served_program import served
 
 PROGRAM = Path(__file__).with_name("program")
 ADDRESS = "10.77.0.202"
 PREFIX = "certificates-alone:"
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIK9vzGeAGyDClVeJUe+UJ7C8zs5ip6h6jVzyj9/dcx4R"
 DAY = 86400
-RUN_THE_PROGRAM = ("up", "preview")
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n", re.DOTALL)
 
 
@@ -54,26 +48,6 @@ class Issued:
 
 def certificates(pem: str) -> list[x509.Certificate]:
     return [x509.load_pem_x509_certificate(text.encode()) for text in CERTIFICATE.findall(pem)]
-
-
-@contextmanager
-def served(program: Path) -> Iterator[list[str]]:
-    """The options with which the CLI runs a program in this process, as it runs those of the Automation API.
-
-    A language host, and a Python that imports the SDK, would need as much processor time as the rest of the run.
-    """
-
-    def run() -> None:
-        runpy.run_path(str(program))
-
-    server = grpc.server(futures.ThreadPoolExecutor())
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageServer(run), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        yield [f"--client=127.0.0.1:{port}"]
-    finally:
-        server.stop(grace=None).wait()
 
 
 def in_folder(engine: Engine, folder: Path) -> Engine:
@@ -130,8 +104,7 @@ class CertificateStack:
         assert not days or self.engine.plugins()["tls"] == "stand-in", "the clock of upstream's plugin cannot be moved"
         moved = {VARIABLE: f"{days * DAY:+.0f}"} if days else {}
         end = args.index("--") if "--" in args else len(args)
-        with ExitStack() as running:
-            program = running.enter_context(served(self.project / "__main__.py")) if args[0] in RUN_THE_PROGRAM else []
+        with served(self.project, args[0]) as program:
             return self.engine.run(
                 [*args[:end], *program, "--stack", self.name, "--non-interactive", "--color", "never", *args[end:]],
                 self.project,

@@ -17,6 +17,8 @@ import yaml
 
 from lab.engine import Engine
 from lab.plugins.tls import clock
+from lab.settings import PROJECT
+from lab.tests.served_program import served
 
 FORMER: Final = Path(__file__).with_name("former")
 STACK: Final = "dev"
@@ -94,17 +96,19 @@ class DeployedStack:
                 place[keys[-1]] = value
         file = self.folder / "Pulumi.dev.yaml"
         file.write_text(yaml.safe_dump(document))
-        previewed = self.engine.run(
-            ["preview", "--stack", STACK, "--config-file", str(file), *arguments],
-            capture=True,
-            timeout=120,
-            extra_env={
-                # The end of the former `up`: a later day would have the certificates renewed.
-                clock.VARIABLE: self.state["deployment"]["manifest"]["time"],
-                # No file is there, since the cluster is never asked.
-                "KUBECONFIG": "/nowhere/kubeconfig",
-            },
-        )
+        environment = {
+            # The end of the former `up`: a later day would have the certificates renewed.
+            clock.VARIABLE: self.state["deployment"]["manifest"]["time"],
+            # No file is there, since the cluster is never asked.
+            "KUBECONFIG": "/nowhere/kubeconfig",
+        }
+        with served(PROJECT, "preview", environment) as program:
+            previewed = self.engine.run(
+                ["preview", *program, "--stack", STACK, "--config-file", str(file), *arguments],
+                capture=True,
+                timeout=120,
+                extra_env=environment,
+            )
         assert previewed.returncode == 0, previewed.stdout + previewed.stderr
         return previewed
 

@@ -17,6 +17,8 @@ import pytest
 
 from lab.engine import Engine
 from lab.plugins.tls import clock
+from lab.settings import PROJECT
+from lab.tests.served_program import served
 
 pytestmark = pytest.mark.engine
 
@@ -49,17 +51,19 @@ def preview(engine_with_clock: Engine, tmp_path: Path) -> Iterator[Preview]:
         file.write_text(state)
         imported = engine.run(["stack", "import", "--stack", STACK, "--file", str(file)], capture=True, timeout=120)
         assert imported.returncode == 0, imported.stdout + imported.stderr
-        return engine.run(
-            ["preview", "--json", "--stack", STACK, "--config-file", str(FORMER / "Pulumi.dev.yaml")],
-            capture=True,
-            timeout=120,
-            extra_env={
-                # The end of the former `up`: a later day would have the certificates renewed.
-                clock.VARIABLE: json.loads(state)["deployment"]["manifest"]["time"],
-                # The path in the state; no file is there, since the cluster is never asked.
-                "KUBECONFIG": "/nowhere/kubeconfig",
-            },
-        )
+        environment = {
+            # The end of the former `up`: a later day would have the certificates renewed.
+            clock.VARIABLE: json.loads(state)["deployment"]["manifest"]["time"],
+            # The path in the state; no file is there, since the cluster is never asked.
+            "KUBECONFIG": "/nowhere/kubeconfig",
+        }
+        with served(PROJECT, "preview", environment) as program:
+            return engine.run(
+                ["preview", *program, "--json", "--stack", STACK, "--config-file", str(FORMER / "Pulumi.dev.yaml")],
+                capture=True,
+                timeout=120,
+                extra_env=environment,
+            )
 
     yield run
     # Other tests need a stack of this name that is empty.

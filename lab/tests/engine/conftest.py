@@ -12,6 +12,7 @@ import yaml
 
 from lab.engine import Engine
 from lab.tests.plugins.command.ssh_servers import InProcessServer, private_text, public_line
+from lab.tests.served_program import served
 from lab.tests.stand_ins import engine_with_stand_ins
 
 TINY = Path(__file__).with_name("tiny")
@@ -58,13 +59,14 @@ class Stack:
     def pulumi(self, *args: str, environment: Mapping[str, str] | None = None) -> CompletedProcess[str]:
         """Run the CLI; `--stack` is added, before a `--`."""
         end = args.index("--") if "--" in args else len(args)
-        return self.engine.run(
-            [*args[:end], "--stack", STACK, "--non-interactive", "--color", "never", *args[end:]],
-            self.project,
-            capture=True,
-            timeout=120,
-            extra_env=environment,
-        )
+        with served(self.project, args[0]) as program:
+            return self.engine.run(
+                [*args[:end], *program, "--stack", STACK, "--non-interactive", "--color", "never", *args[end:]],
+                self.project,
+                capture=True,
+                timeout=120,
+                extra_env=environment,
+            )
 
     def up(self, environment: Mapping[str, str] | None = None) -> CompletedProcess[str]:
         return self.pulumi("up", "--yes", "--skip-preview", environment=environment)
