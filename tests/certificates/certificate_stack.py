@@ -141,9 +141,9 @@ class CertificateStack:
         return {entry["urn"].rpartition("::")[2] for entry in resources if entry.get("protect")}
 
 
-Prepared = Callable[[dict[str, Any] | None], CertificateStack]
-"""A stack after an `up` with such `certificates`; None stands for a stack before its first `up`."""
-Deployed = Callable[[dict[str, Any]], CertificateStack]
+Prepared = Callable[..., CertificateStack]
+"""A stack after an `up` with each of such `certificates`, one after another; without any, before its first `up`."""
+Deployed = Callable[..., CertificateStack]
 """The same, as a copy of the test's own."""
 
 

@@ -41,16 +41,18 @@ def prepared(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Prepar
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared-certificates"
     shared.mkdir(exist_ok=True)
 
-    def stack(plan: dict[str, Any] | None) -> CertificateStack:
-        folder = shared / hashlib.sha256(json.dumps(plan).encode()).hexdigest()[:16]
+    def stack(*plans: dict[str, Any]) -> CertificateStack:
+        folder = shared / hashlib.sha256(json.dumps(plans).encode()).hexdigest()[:16]
         with folder.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not folder.exists():
-                scratch = tmp_path_factory.mktemp("prepared")
-                new = CertificateStack(in_folder(engine, scratch), "certificates", scratch / "project")
-                new.create()
-                if plan is not None:
-                    new.up(plan)
+                scratch = tmp_path_factory.mktemp("prepared") / "stack"
+                if plans:
+                    new = stack(*plans[:-1]).copied(scratch, engine)
+                    new.up(plans[-1])
+                else:
+                    new = CertificateStack(in_folder(engine, scratch), "certificates", scratch / "project")
+                    new.create()
                 new.copied(folder, engine)
         return CertificateStack(replace(engine, state=folder / "state"), "certificates", folder / "project")
 
@@ -66,10 +68,10 @@ def default(prepared: Prepared) -> Issued:
 @pytest.fixture
 def stack(prepared: Prepared, engine: Engine, tmp_path: Path) -> CertificateStack:
     """A stack of the test's own, before its first `up`."""
-    return prepared(None).copied(tmp_path / "stack", engine)
+    return prepared().copied(tmp_path / "stack", engine)
 
 
 @pytest.fixture
 def deployed(prepared: Prepared, engine: Engine, tmp_path: Path) -> Deployed:
-    """A stack of the test's own after an `up` with such `certificates`."""
-    return lambda plan: prepared(plan).copied(tmp_path / "stack", engine)
+    """A stack of the test's own after an `up` with each of such `certificates`."""
+    return lambda *plans: prepared(*plans).copied(tmp_path / "stack", engine)

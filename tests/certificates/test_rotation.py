@@ -1,12 +1,13 @@
 import pytest
 
-from .certificate_stack import CertificateStack, Deployed, said
+from .certificate_stack import CertificateStack, Deployed, Prepared, said
 
 REFUSED = "every node must trust an authority before it signs"
 ONE = {"authorities": ["one"]}
 BOTH = {"authorities": ["one", "two"], "issuer": "one"}
 SWITCHED = {"authorities": ["one", "two"], "issuer": "two"}
 TWO = {"authorities": ["two"]}
+STEPS = ONE, BOTH, SWITCHED, TWO
 KEYS = "registry-certificates-authority-{0}", "registry-certificates-authority-{0}-key"
 
 
@@ -14,21 +15,14 @@ def names(generation: str) -> set[str]:
     return {key.format(generation) for key in KEYS}
 
 
-def test_three_steps_replace_an_authority(deployed: Deployed) -> None:
+def test_three_steps_replace_an_authority(prepared: Prepared) -> None:
     """Every node trusts an authority before it signs."""
-    stack = deployed(ONE)
-    first = stack.issued()
-    stack.up(BOTH)
-    added = stack.issued()
+    first, added, switched, dropped = (prepared(*STEPS[: done + 1]).issued() for done in range(len(STEPS)))
     assert added.bundle[0] == first.issuer
     assert len(added.bundle) == 2
     assert added.server == first.server, "who signs has not changed yet"
-    stack.up(SWITCHED)
-    switched = stack.issued()
     assert switched.bundle == added.bundle, "the second step changes nothing that nodes trust"
     switched.server.verify_directly_issued_by(added.bundle[1])
-    stack.up(TWO)
-    dropped = stack.issued()
     assert dropped.bundle == [added.bundle[1]]
     assert dropped.server == switched.server, "the third step changes nothing that the registry serves"
 
@@ -88,25 +82,17 @@ def test_an_authority_keeps_the_inputs_that_it_was_created_with(deployed: Deploy
     assert after.server.not_valid_after_utc > before[0].not_valid_before_utc
 
 
-def test_the_issuer_is_protected_and_the_others_are_not(deployed: Deployed) -> None:
-    stack = deployed(ONE)
-    assert stack.protected() == names("one")
-    stack.up(BOTH)
-    assert stack.protected() == names("one")
-    stack.up(SWITCHED)
-    assert stack.protected() == names("two")
-    stack.up(TWO)
-    assert stack.protected() == names("two")
+def test_the_issuer_is_protected_and_the_others_are_not(prepared: Prepared) -> None:
+    protected = [prepared(*STEPS[: done + 1]).protected() for done in range(len(STEPS))]
+    assert protected == [names("one"), names("one"), names("two"), names("two")]
 
 
-def test_the_stack_may_say_that_nothing_is_protected(deployed: Deployed) -> None:
-    stack = deployed({**ONE, "protect": False})
-    assert stack.protected() == set()
+def test_the_stack_may_say_that_nothing_is_protected(prepared: Prepared) -> None:
+    assert prepared({**ONE, "protect": False}).protected() == set()
 
 
 def test_dropping_the_issuer_without_the_second_step_is_refused(deployed: Deployed) -> None:
-    stack = deployed(ONE)
-    stack.up(BOTH)
+    stack = deployed(ONE, BOTH)
     done = stack.run("preview", plan=TWO)
     assert done.returncode != 0
     assert "protected" in said(done)
