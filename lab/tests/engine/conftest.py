@@ -90,11 +90,12 @@ class Stack:
 
 @dataclass(frozen=True)
 class Snapshots:
-    """The tiny project with its stack file, and copies of the backend before and after the first `up`."""
+    """The tiny project with its stack file, copies of the backend before and after the first `up`, and its output."""
 
     project: Path
     fresh: Path
     running: Path
+    shown: str
 
 
 @pytest.fixture(scope="session")
@@ -107,19 +108,19 @@ def server() -> Iterator[InProcessServer]:
 @pytest.fixture(scope="session")
 def snapshots(engine: Engine, server: InProcessServer, tmp_path_factory: pytest.TempPathFactory) -> Snapshots:
     folder = tmp_path_factory.mktemp("snapshots")
-    made = Snapshots(folder / "tiny", folder / "fresh", folder / "running")
-    shutil.copytree(TINY, made.project, ignore=shutil.ignore_patterns("__pycache__"))
+    project, fresh, running = folder / "tiny", folder / "fresh", folder / "running"
+    shutil.copytree(TINY, project, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.rmtree(engine.backend, ignore_errors=True)
-    first = Stack(engine, made.project, server, folder / "record")
-    engine.ensure_stack(STACK, made.project)
+    first = Stack(engine, project, server, folder / "record")
+    engine.ensure_stack(STACK, project)
     first.set(port=str(server.port), hostKey=public_line(server.host_key))
     done = first.pulumi("config", "set", "--secret", "sshPrivateKey", "--", private_text(server.client_key))
     assert done.returncode == 0, done.stderr
-    shutil.copytree(engine.backend, made.fresh)
+    shutil.copytree(engine.backend, fresh)
     done = first.up()
     assert done.returncode == 0, done.stdout + done.stderr
-    shutil.copytree(engine.backend, made.running)
-    return made
+    shutil.copytree(engine.backend, running)
+    return Snapshots(project, fresh, running, done.stdout)
 
 
 def restored(backend: Path, snapshots: Snapshots, engine: Engine, server: InProcessServer, folder: Path) -> Stack:
