@@ -14,6 +14,8 @@ from pulumi_policy import PolicyResource
 
 _PRIVATE_KEY: Final = "PRIVATE KEY-----"
 _PACKED: Final = re.compile(r"(?:[A-Za-z0-9+/]{4}){16,}")
+_WRAPPED: Final = re.compile(r"(?:^[A-Za-z0-9+/]{60,76}\n)+[A-Za-z0-9+/]*", re.MULTILINE)
+"""What `base64` prints unless it is told not to break lines."""
 _GZIP: Final = 31
 """zlib's number for data with the header of gzip."""
 _BY_DIGEST: Final = re.compile(r"@sha256:[0-9a-f]{64}")
@@ -80,7 +82,8 @@ def _texts(value: Any) -> Iterator[str]:
     """Every string in a value, and what is packed in it as base64 and gzip, as scripts for nodes are."""
     if isinstance(value, str):
         yield value
-        for packed in _PACKED.findall(value):
+        wrapped = ("".join(block.split("\n")) for block in _WRAPPED.findall(value))
+        for packed in _PACKED.findall("\0".join((value, *wrapped))):
             yield from _texts(_unpacked(packed))
     elif isinstance(value, Mapping):
         for name in value:
@@ -104,4 +107,4 @@ def _images(value: Any) -> Iterator[str]:
     for name in _TO_CONTAINERS:
         yield from _images(value.get(name))
     for name in _CONTAINERS:
-        yield from (container["image"] for container in value.get(name, ()))
+        yield from (container["image"] for container in value.get(name) or () if "image" in container)

@@ -13,6 +13,7 @@ from policy.rules import private_keys, unpinned_hosts, unpinned_images, unprotec
 from tests.recordings import CERTIFICATE, COMMAND, ED25519, PRIVATE_KEY
 
 DIGEST = "sha256:" + "0" * 64
+NOISE = bytes(range(256))  # which does not become shorter, so that the lines are many
 REACHED = {"host": "10.0.0.1", "hostKey": ED25519}
 CLAIM = "kubernetes:core/v1:PersistentVolumeClaim"
 KEY, SIGNED = "tls:index/privateKey:PrivateKey", "tls:index/locallySignedCert:LocallySignedCert"
@@ -50,11 +51,20 @@ def encoded(data: bytes) -> str:
         pytest.param(
             {"stdin": f"x=$(echo {encoded(gzip.compress(PRIVATE_KEY.encode()))} | base64 -d)"}, id="compressed"
         ),
+        pytest.param(
+            {"stdin": f"cat <<END\n{base64.encodebytes(gzip.compress(NOISE + PRIVATE_KEY.encode())).decode()}END\n"},
+            id="in broken lines",
+        ),
         pytest.param({"stdin": script.render(script.PROOF, {}, {"key": PRIVATE_KEY})}, id="within a script"),
     ],
 )
 def test_a_private_key_for_a_node_is_found(inputs: dict[str, Any]) -> None:
     assert len(list(private_keys(COMMAND, {"connection": REACHED, **inputs}))) == 1
+
+
+def test_a_pod_without_an_image_is_not_asked_for_one() -> None:
+    nameless = {"spec": {"containers": [{"name": "one"}], "initContainers": None}}
+    assert list(unpinned_images("kubernetes:core/v1:Pod", nameless)) == []
 
 
 def test_a_certificate_and_a_script_are_no_private_key() -> None:
