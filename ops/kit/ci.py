@@ -23,6 +23,8 @@ def github_actions(facts: Facts, *, passwords: bool) -> str:
         steps.append({"name": "Log in to the registry", "env": variables, "run": login(facts)})
     image = f"{facts.endpoint}/my-image:$GITHUB_SHA"
     steps.append({"name": "Build and push", "run": _script([f"docker build -t {image} .", f"docker push {image}"])})
+    if passwords:
+        steps.append({"name": "Log out of the registry", "if": "always()", "run": logout(facts)})
     return _HERE.format(address=facts.address) + _yaml(steps)
 
 
@@ -35,6 +37,7 @@ def gitlab(facts: Facts, *, passwords: bool) -> str:
             "variables": {"CA": _block(facts.bundle)},
             "before_script": [*trust(facts), *([login(facts)] if passwords else [])],
             "script": [f"docker build -t {image} .", f"docker push {image}"],
+            **({"after_script": [logout(facts)]} if passwords else {}),
         }
     }
     return _HERE.format(address=facts.address) + _yaml(job)
@@ -54,6 +57,11 @@ def trust(facts: Facts) -> list[str]:
 def login(facts: Facts) -> str:
     """The command that logs docker in; the password is on its standard input."""
     return f'printf "%s" "${_PASSWORD}" | docker login --username "${_USER}" --password-stdin {facts.endpoint}'
+
+
+def logout(facts: Facts) -> str:
+    """The command that takes the password off the runner, where docker stores it almost in plain text."""
+    return f"docker logout {facts.endpoint}"
 
 
 def _script(commands: list[str]) -> str:

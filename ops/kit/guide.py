@@ -46,7 +46,8 @@ def guide(facts: Facts, *, passwords: bool, login: bool) -> str:
         access = "`config.json` holds the password of one user: keep it from others, and delete it after use."
     else:
         access = (
-            f"The registry asks for passwords: `docker login {facts.endpoint}`, and alike for the others. "
+            f"The registry asks for passwords: `docker login {facts.endpoint}`, and alike for the others; "
+            f"`docker logout {facts.endpoint}` removes what docker stores of yours. "
             "`python -m ops kit DIR --user NAME` adds a file with the password of one user, which kaniko needs."
         )
     sections = "\n".join(client.section() for client in clients(facts, login=login))

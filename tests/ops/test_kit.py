@@ -71,10 +71,17 @@ def test_pipelines_trust_log_in_and_push(outputs: dict[str, Any], tmp_path: Path
     assert kit(tmp_path / "kit") == 0
     steps = YAML(typ="safe").load((tmp_path / "kit/github-actions.yml").read_text())
     job = YAML(typ="safe").load((tmp_path / "kit/gitlab-ci.yml").read_text())["push-image"]
-    assert [step["name"] for step in steps] == ["Trust the registry", "Log in to the registry", "Build and push"]
+    assert [step["name"] for step in steps] == [
+        "Trust the registry",
+        "Log in to the registry",
+        "Build and push",
+        "Log out of the registry",
+    ]
     assert steps[0]["env"]["CA"] == job["variables"]["CA"] == BUNDLE
     assert steps[1]["run"] == job["before_script"][-1]
     assert "--password-stdin" in steps[1]["run"]
+    assert (steps[3]["if"], [steps[3]["run"]]) == ("always()", job["after_script"])
+    assert steps[3]["run"].startswith("docker logout ")
 
 
 def test_a_registry_without_passwords_needs_no_login(outputs: dict[str, Any], tmp_path: Path) -> None:
