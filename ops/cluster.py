@@ -121,6 +121,7 @@ def free_addresses(pools: Sequence[str], taken: set[str], number: int) -> list[s
     return list(itertools.islice((one for pool in pools for one in _addresses(pool) if one not in taken), number))
 
 
+_SMALLEST_WITH_BROADCAST: Final = 4
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -134,5 +135,8 @@ def _ends(pool: str) -> tuple[_Address, _Address]:
 
 
 def _addresses(pool: str) -> Iterator[str]:
+    """The range's addresses, but for a network's own one and its broadcast address, which no client reaches."""
     first, last = _ends(pool)
-    return (str(type(first)(number)) for number in range(int(first), int(last) + 1))
+    unusable = 0 if "-" in pool or int(last) - int(first) < _SMALLEST_WITH_BROADCAST - 1 else 1
+    begin, end = int(first) + unusable, int(last) - unusable * (first.version == 4)  # noqa: PLR2004  # IPv6 has none
+    return (str(type(first)(number)) for number in range(begin, end + 1))

@@ -75,10 +75,12 @@ def test_a_failure_of_kubectl_is_one_sentence_with_its_last_line(monkeypatch: py
     [
         (["10.0.0.8-10.0.0.10"], ["10.0.0.8", "10.0.0.10"]),
         (["10.0.0.8 - 10.0.0.9", "10.0.1.0/31"], ["10.0.0.8", "10.0.1.0"]),
-        (["fd00::/64"], ["fd00::", "fd00::1"]),
+        (["10.0.2.0/24"], ["10.0.2.1", "10.0.2.2"]),
+        (["10.0.2.0/30"], ["10.0.2.1", "10.0.2.2"]),
+        (["fd00::/64"], ["fd00::1", "fd00::2"]),
         ([], []),
     ],
-    ids=["range", "range and network", "IPv6", "none"],
+    ids=["range", "range and network", "network", "smallest network", "IPv6", "none"],
 )
 def test_free_addresses_are_the_first_of_the_pools_that_nobody_has(pools: list[str], free: list[str]) -> None:
     assert free_addresses(pools, {"10.0.0.9"}, 2) == free
