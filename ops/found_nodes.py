@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -15,7 +14,7 @@ from components.config.nodes import Node, Ssh
 from components.nodes.unreachable import fingerprint
 from ops.cluster import ClusterNode
 from ops.host_keys import CONSOLE, Known, Server, known, scan, silence
-from ops.terminal import OUT, step
+from ops.terminal import OUT, console, step
 
 _WIDEST: Final = 1000
 """A table is as wide as its content: a cut fingerprint cannot be compared."""
@@ -100,7 +99,7 @@ def show(nodes: Collection[FoundNode]) -> None:
             Text(node.known or ""),
             Text(node.state, style=_STYLES.get(node.state, "")),
         )
-    Console(width=_WIDEST, highlight=False).print(table)
+    console(width=_WIDEST).print(table)
     for node in nodes:
         if node.remark:
             OUT.print(Text(f"{node.name}: {node.remark}", style=_STYLES.get(node.state, "")))

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from rich.markup import escape
 from rich.prompt import Prompt
+from rich.text import Text
 
 from components.config.parse import ConfigError, parse
 from ops.failure import OpsError
@@ -115,14 +115,21 @@ def private_key(text: str) -> dict[str, str]:
 
     Raises:
         OSError: the file cannot be read.
+        ValueError: it is no text.
 
     """
-    return {} if text == "agent" else {"sshPrivateKey": Path(text).expanduser().read_text(encoding="utf-8")}
+    if text == "agent":
+        return {}
+    try:
+        return {"sshPrivateKey": Path(text).expanduser().read_text(encoding="utf-8")}
+    except UnicodeDecodeError:
+        message = f"found {text!r}, which is no text; it must be the file of a private key, such as ~/.ssh/id_ed25519"
+        raise ValueError(message) from None
 
 
 def _asked(question: str, default: str | None) -> str:
     try:
-        return str(Prompt.ask(escape(question), console=ERR, default=default if default is not None else "")).strip()
+        return str(Prompt.ask(Text(question), console=ERR, default=default if default is not None else "")).strip()
     except EOFError:
         message = "the input ended before the last question; nothing was written"
         raise OpsError(message) from None

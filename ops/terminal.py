@@ -3,17 +3,24 @@
 import contextlib
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.prompt import Confirm
+from rich.text import Text
 
 from ops.failure import OpsError
 
-OUT = Console(highlight=False, soft_wrap=True)
+
+def console(**options: Any) -> Console:
+    """A console that shows texts as they are; otherwise `:1234:` in an address would be an emoji."""
+    return Console(highlight=False, emoji=False, **options)
+
+
+OUT = console(soft_wrap=True)
 """For results, which a user may redirect into a file."""
-ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+ERR = console(stderr=True, soft_wrap=True)
 """For everything that is not the result."""
 
 
@@ -43,6 +50,6 @@ def confirmed(question: str, *, yes: bool) -> bool:
         message = "nothing was written, since there is no terminal on which to ask: --yes agrees in advance"
         raise OpsError(message)
     try:
-        return Confirm.ask(escape(question), console=ERR, default=False)
+        return Confirm.ask(Text(question), console=ERR, default=False)
     except EOFError:
         return False

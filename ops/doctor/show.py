@@ -4,12 +4,11 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ops.doctor.checks import CHECKS, Finding, Outcome
-from ops.terminal import OUT
+from ops.terminal import OUT, console
 
 _CELLS: Final = {Outcome.OK: "[green]ok[/]", Outcome.FAILED: "[bold red]FAIL[/]", Outcome.SKIPPED: "[dim]-[/]"}
 _NAMES_SHOWN: Final = 5
@@ -25,7 +24,7 @@ def as_table(registry: str, findings: Sequence[Finding]) -> None:
         table.add_column(title, no_wrap=True)
     for finding in findings:
         table.add_row(escape(finding.node), *(_cell(finding, check) for check in CHECKS))
-    Console(highlight=False, width=max(OUT.width, _WIDTH)).print(table)
+    console(width=max(OUT.width, _WIDTH)).print(table)
     OUT.print()
     for names, check, sentence in _problems(findings):
         title = CHECKS[check].replace("-\n", "").replace("\n.", ".").replace("\n", " ")

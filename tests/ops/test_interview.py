@@ -66,6 +66,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         Interview(flags={"ssh-key": str(tmp_path)}, asks=True).answer("ssh-key", "the key", private_key)
 
 
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "program").write_bytes(b"\xd0")
+    with pytest.raises(OpsError, match=r"--ssh-key is refused \(found .*, which is no text; it must be the file of"):
+        Interview(flags={"ssh-key": str(tmp_path / "program")}, asks=True).answer("ssh-key", "the key", private_key)
+
+
 @pytest.mark.parametrize("text", ["a", "=b", "a=b,c", ""])
 def test_labels_are_pairs(text: str) -> None:
     with pytest.raises(ValueError, match="NAME=VALUE"):
