@@ -16,6 +16,7 @@ import argparse
 import asyncio
 from typing import Final
 
+from components.config import rules
 from ops.doctor import show
 from ops.doctor.ask import Patience, ask_all
 from ops.doctor.targets import foreign_targets, stack_targets
@@ -38,7 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="how many nodes are asked at the same time; default: 32, and 8 through the stack's jump host",
     )
     other = parser.add_argument_group("a registry that this program did not install")
-    other.add_argument("--host", metavar="NAME", help="its name or address; no stack is asked then")
+    other.add_argument("--host", metavar="NAME", type=_host, help="its name or address; no stack is asked then")
     other.add_argument("--port", metavar="N", type=_port, help="its port; default: 5000")
     other.add_argument("--user", metavar="NAME", help="the login name on the nodes; default: OpenSSH's configuration")
 
@@ -78,3 +79,10 @@ def _port(text: str) -> int:
         message = f"found {text!r}; a TCP port is at most 65535"
         raise argparse.ArgumentTypeError(message)
     return number
+
+
+def _host(text: str) -> str:
+    if ":" in text or rules.host(text) is not None:
+        message = f"found {text!r}; a DNS name or an IPv4 address is needed, without scheme; the port is --port's"
+        raise argparse.ArgumentTypeError(message)
+    return text

@@ -154,6 +154,13 @@ def test_options_that_contradict_each_other_are_refused(
     assert f"ops: {sentence}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("host", ["https://r.example", "r.example:5000", "a b", "", "fd00::1", "[fd00::1]"])
+def test_a_host_that_is_no_name_is_refused(capsys: pytest.CaptureFixture[str], host: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["doctor", "--host", host, "--nodes", "a"])
+    assert "a DNS name or an IPv4 address is needed" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("jump_said", "words"),
     [
