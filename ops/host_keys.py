@@ -80,9 +80,18 @@ def silence(server: Server, jump: Proxy | None) -> str:
 
 
 def ssh_settings(server: Server, *keys: str) -> list[str]:
-    """The words of some of the settings with which this user's ssh would connect."""
-    lines = _run(["ssh", "-G", "-p", str(server.port), server.host], of_jump_host=False).splitlines()
-    pairs = (line.partition(" ") for line in lines)
+    """The words of some of the settings with which this user's ssh would connect.
+
+    Raises:
+        OpsError: OpenSSH does not accept its configuration.
+
+    """
+    done = _finished(["ssh", "-G", "-p", str(server.port), server.host])
+    if done.returncode:
+        # OpenSSH names file, line and word itself.
+        message = f"your ssh configuration cannot be read: {done.stderr.strip()}; `ssh -G {server.host}` must work"
+        raise OpsError(message)
+    pairs = (line.partition(" ") for line in done.stdout.splitlines())
     return [word for key, _, value in pairs if key in keys and value != "none" for word in value.split()]
 
 
@@ -101,11 +110,7 @@ def _known_keys(name: str, files: Sequence[str]) -> set[str]:
 
 
 def _run(command: Sequence[str], *, of_jump_host: bool) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        message = f"{command[0]} is not on PATH: install OpenSSH's client"
-        raise OpsError(message) from None
+    done = _finished(command)
     # ssh-keyscan ends with 1 where any host is silent, and ssh with the status of its command.
     if of_jump_host and done.returncode > 1:
         message = (
@@ -114,3 +119,11 @@ def _run(command: Sequence[str], *, of_jump_host: bool) -> str:
         )
         raise OpsError(message)
     return done.stdout
+
+
+def _finished(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        message = f"{command[0]} is not on PATH: install OpenSSH's client"
+        raise OpsError(message) from None

@@ -13,6 +13,7 @@ from ruamel.yaml.error import YAMLError
 from ops.failure import OpsError
 
 PREFIX: Final = "k3s-registry:"
+_NODES: Final = ("nodes", f"{PREFIX}nodes")
 _LONGEST_LINE: Final = 1 << 20
 """No line is broken."""
 
@@ -32,7 +33,7 @@ def with_nodes(text: str, nodes: Mapping[str, Mapping[str, Any]]) -> str:
 
     def add(config: CommentedMap) -> None:
         # The CLI reads a key without the project's name too.
-        key = "nodes" if "nodes" in config else f"{PREFIX}nodes"
+        key = next((key for key in _NODES if key in config), _NODES[-1])
         if not config.get(key):
             config[key] = CommentedMap()
         config[key].update({name: CommentedMap(entry) for name, entry in nodes.items()})
@@ -63,12 +64,21 @@ def diff(path: Path, old: str, new: str) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Replace a file as a whole; its mode stays."""
+    """Replace a file as a whole; its mode stays.
+
+    Raises:
+        OpsError: the file system or its rights do not allow it.
+
+    """
     fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text, encoding="utf-8")
-    if path.exists():
-        fresh.chmod(path.stat().st_mode)
-    fresh.replace(path)
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        if path.exists():
+            fresh.chmod(path.stat().st_mode)
+        fresh.replace(path)
+    except OSError as error:
+        message = f"{path.name} cannot be written ({error.strerror}): its directory must be yours, and writable"
+        raise OpsError(message) from None
 
 
 def _changed(text: str, change: Callable[[CommentedMap], None]) -> str:
@@ -142,6 +152,14 @@ def _loaded(text: str, yaml: YAML) -> CommentedMap:
     if not isinstance(document, CommentedMap):
         message = "the stack file is not a mapping: `pulumi stack init` writes one"
         raise OpsError(message)
+    config = document.get("config")
+    held = [("config", config)]
+    if isinstance(config, CommentedMap):
+        held += [(key, config.get(key)) for key in _NODES]
+    for name, value in held:
+        if not isinstance(value, CommentedMap | None):
+            message = f"the stack file's `{name}` is not a mapping of names to values: mend it by hand"
+            raise OpsError(message)
     return document
 
 

@@ -46,6 +46,13 @@ def test_a_jump_host_that_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPatc
         scan([SERVER], JUMP)
 
 
+def test_an_ssh_configuration_that_openssh_refuses_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise no known_hosts would be read, and a server with another key would be an unknown one."""
+    answering(monkeypatch, "", status=255)
+    with pytest.raises(OpsError, match="your ssh configuration cannot be read: administratively prohibited; "):
+        known(SERVER, "cube01", KEY)
+
+
 @pytest.mark.parametrize(
     ("line", "verdict"),
     [

@@ -74,10 +74,12 @@ def test_keys_come_with_their_comments_and_beside_secrets() -> None:
     assert stack_file.keys(made) == {"sshPrivateKey", "ip", "ssh"}
 
 
-@pytest.mark.parametrize("text", ["a: [", "- a\n", "config: {a: 1, a: 2}\n"])
+@pytest.mark.parametrize(
+    "text", ["a: [", "- a\n", "config: {a: 1, a: 2}\n", "config: [a]\n", "config: a\n", "config:\n  nodes: a\n"]
+)
 @pytest.mark.parametrize("reads", [stack_file.keys, lambda text: stack_file.with_nodes(text, LATE)])
 def test_a_file_that_is_no_stack_file_is_refused(reads: Callable[[str], object], text: str) -> None:
-    with pytest.raises(OpsError, match="the stack file is not"):
+    with pytest.raises(OpsError, match=r"the stack file('s `[a-z]+`)? is not"):
         reads(text)
 
 
@@ -87,3 +89,8 @@ def test_a_written_file_keeps_its_mode(tmp_path: Path) -> None:
     path.chmod(0o600)
     stack_file.write(path, "b")
     assert (path.read_text(), path.stat().st_mode & 0o777, len([*tmp_path.iterdir()])) == ("b", 0o600, 1)
+
+
+def test_a_directory_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(OpsError, match=r"Pulumi\.home\.yaml cannot be written \(No such file or directory\): "):
+        stack_file.write(tmp_path / "missing/Pulumi.home.yaml", "config:\n")
