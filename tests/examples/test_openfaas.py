@@ -118,9 +118,25 @@ def test_the_readmes_table_lists_every_key_with_its_default() -> None:
     }
 
 
+def blocks(text: str) -> list[dict[str, Any]]:
+    """The YAML documents that a page shows."""
+    return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+
+
+def test_the_stack_yaml_of_the_readme_names_a_version_below_the_prefix() -> None:
+    shown, _ = blocks((EXAMPLE / "README.md").read_text(encoding="utf-8"))
+    (name, function), *others = shown["functions"].items()
+    assert others == []
+    prefix, _, reference = function["image"].partition("/")
+    assert prefix == "${OPENFAAS_PREFIX}"
+    found = settings.function_image(reference)
+    assert found is not None
+    assert found.name == name
+
+
 def test_the_builder_of_the_readme_mounts_what_the_example_creates() -> None:
     text = (EXAMPLE / "README.md").read_text(encoding="utf-8")
-    [job] = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    _, job = blocks(text)
     pod = job["spec"]["template"]["spec"]
     mounted = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
     [volume] = [volume["name"] for volume in pod["volumes"] if volume.get("configMap") == {"name": builders.CONFIG_MAP}]

@@ -22,6 +22,7 @@ from .program import Program, Result
 pytestmark = pytest.mark.lab
 EXAMPLE = PROJECT / "examples" / "openfaas"
 NAMESPACE = "openfaas-fn"
+CORE = "openfaas-core"
 SAID = "hello from a function\n"
 PODS_SECONDS = 60
 CHART = {
@@ -64,6 +65,15 @@ class Consumer:
             for pod in found
             if all(status["ready"] for status in pod["status"].get("containerStatuses", [{"ready": 0}]))
         ]
+
+
+def written_chart(folder: Path) -> Path:
+    """The chart, as a directory."""
+    for name, text in CHART.items():
+        file = folder / "chart" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return folder / "chart"
 
 
 @pytest.fixture(scope="module")
@@ -109,9 +119,11 @@ def test_it_lives_beside_an_installed_openfaas_and_leaves_its_functions_alone(co
 
 
 @pytest.mark.long
-def test_a_namespace_that_it_created_outlives_it(consumer: Consumer) -> None:
-    consumer.deployed.program.kubectl("delete", "namespace", NAMESPACE)
-    consumer.up(createNamespace=True)
+def test_namespaces_that_it_created_outlive_it(consumer: Consumer, tmp_path: Path) -> None:
+    kubectl = consumer.deployed.program.kubectl
+    kubectl("delete", "namespace", NAMESPACE)
+    consumer.up(createNamespace=True, chart={"name": str(written_chart(tmp_path)), "namespace": CORE})
+    assert kubectl("-n", CORE, "get", "configmap", "found", "-o", "name")
     consumer.kubectl("create", "configmap", "of-somebody-else")
     refused = consumer.run("destroy", "--yes", "--skip-preview", expect=None)
     assert refused.status != 0
@@ -119,15 +131,12 @@ def test_a_namespace_that_it_created_outlives_it(consumer: Consumer) -> None:
     consumer.run("state", "unprotect", "--all", "--yes")
     consumer.run("destroy", "--yes", "--skip-preview")
     assert consumer.kubectl("get", "configmap", "of-somebody-else", "-o", "name")
+    kubectl("delete", "namespace", CORE)
 
 
 @pytest.mark.long
 def test_openfaas_is_installed_by_its_chart_with_these_values(consumer: Consumer, tmp_path: Path) -> None:
-    chart = tmp_path / "chart"
-    for name, text in CHART.items():
-        (chart / name).parent.mkdir(parents=True, exist_ok=True)
-        (chart / name).write_text(text)
-    consumer.up(chart={"name": str(chart), "namespace": NAMESPACE})
+    consumer.up(chart={"name": str(written_chart(tmp_path)), "namespace": NAMESPACE})
     found = json.loads(consumer.kubectl("get", "configmap", "found", "-o", "json"))["data"]
     assert found == {"policy": "IfNotPresent", "functions": NAMESPACE}
 

@@ -10,20 +10,24 @@ import yaml
 from .settings import Chart, Settings
 
 
-def namespace(settings: Settings) -> list[pulumi.Resource]:
-    """The namespace of functions, if this stack was asked to create it.
+def namespaces(settings: Settings) -> list[pulumi.Resource]:
+    """The namespaces of functions and of the chart, if this stack was asked to create them.
 
     A namespace takes everything in it along, functions of others too: it is protected, and stays in the cluster even
     after the protection was lifted.
     """
     if not settings.create_namespace:
         return []
+    wanted = {"functions": settings.namespace}
+    if settings.chart is not None and settings.chart.namespace != settings.namespace:
+        wanted["core"] = settings.chart.namespace
     return [
         kubernetes.core.v1.Namespace(
-            "functions",
-            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=settings.namespace),
+            role,
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=name),
             opts=pulumi.ResourceOptions(protect=True, retain_on_delete=True),
         )
+        for role, name in wanted.items()
     ]
 
 
