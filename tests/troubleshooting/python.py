@@ -1,4 +1,4 @@
-"""The texts that Python code prints: what reaches the engine's log or an error that ends the run, followed back."""
+"""The texts that Python code prints: what reaches a log, a finding or an error that ends the run, followed back."""
 
 import ast
 import re
@@ -9,7 +9,9 @@ from typing import Final
 
 from tests.troubleshooting.text import ANYTHING, Anything, Choice, Text, place
 
-_SAYING: Final = ("RunError", "OpsError")
+_SAYING: Final = ("RunError", "OpsError", "report")
+_SAID_AS: Final = ("remark", "sentence")
+"""The arguments by which a finding takes its sentence, for a table or a report."""
 _LOGGING: Final = ("debug", "info", "warn", "error")
 
 
@@ -50,9 +52,9 @@ class Sources:
         """What the modules say, with the place where they do."""
         for module in self._modules:
             for node in ast.walk(module.tree):
-                if isinstance(node, ast.Call) and node.args and _says(node.func):
-                    for text in dict.fromkeys(self._follow(node.args[0], module, ())) or [None]:
-                        yield f"{module.name}.py: {ast.unparse(node.args[0])}", text or Text((ANYTHING,))
+                for said in _said(node) if isinstance(node, ast.Call) else ():
+                    for text in dict.fromkeys(self._follow(said, module, ())) or [None]:
+                        yield f"{module.name}.py: {ast.unparse(said)}", text or Text((ANYTHING,))
 
     def _follow(
         self, node: ast.expr, module: _Module, above: tuple[ast.AST, ...], *, position: int | None = None
@@ -106,8 +108,10 @@ class Sources:
                 found = values
             case ast.DictComp(generators=generators):
                 found = [generator.iter for generator in generators]
-            case ast.Call(func=ast.Attribute(value=value, attr="items")):
+            case ast.Call(func=ast.Attribute(value=value, attr="items" | "removeprefix")):
                 found, position = [value], None
+            case ast.Await(value=value):
+                found = [value]
             case ast.Call(func=ast.Name(id="str"), args=[value]):
                 found = [value]
             case ast.Call():
@@ -124,14 +128,23 @@ class Sources:
         return place(self._follow(value.value if isinstance(value, ast.FormattedValue) else value, module, above))
 
     def _returned(self, call: ast.Call, module: _Module) -> Iterator[tuple[ast.expr, _Module]]:
-        """What a function of these modules returns; of several with its name, the one that the call can mean."""
-        name, home = _called(call.func)
-        found = self._functions.get(name, [])
-        home = home or _imported(name, module.tree) or module.name
-        for function, owner in [pair for pair in found if pair[1].name == home] or found:
-            for node in ast.walk(function):
-                if isinstance(node, ast.Return) and node.value is not None:
-                    yield node.value, owner
+        """What a function of these modules gives; of several with its name, the one that the call can mean."""
+        for named in self._functions_of(call, module):
+            name, home = _called(named)
+            found = self._functions.get(name, [])
+            home = home or _imported(name, module.tree) or module.name
+            for function, owner in [pair for pair in found if pair[1].name == home] or found:
+                for node in ast.walk(function):
+                    if isinstance(node, ast.Return | ast.Yield) and node.value is not None:
+                        yield node.value, owner
+
+    def _functions_of(self, call: ast.Call, module: _Module) -> Iterator[ast.expr]:
+        """The names of the function that a call runs: its own, or one that was handed over."""
+        name = _called(call.func)[0]
+        yield call.args[0] if name == "to_thread" else call.func
+        for scope in module.around(call):
+            if isinstance(scope, ast.FunctionDef) and name in _parameters(scope):
+                yield from (value for value, _ in _given(scope, name, module))
 
     def _named(self, name: str, node: ast.AST, module: _Module, above: tuple[ast.AST, ...]) -> Iterator[Text | None]:
         """The values of a name: in the functions around it, then in its module, then in any."""
@@ -142,7 +155,7 @@ class Sources:
             found = [(value, home, position) for value, position in _assigned(name, scope)]
             found += [(value, owner, None) for value, owner in self._caught(name, scope)]
             if isinstance(scope, ast.FunctionDef) and name in _parameters(scope):
-                found += [(value, home, None) for value in _given(scope, name, home)]
+                found += [(value, home, item) for value, item in _given(scope, name, home)]
             for value, owner, position in found:
                 yield from self._follow(value, owner, above, position=position)
             if found or any(isinstance(part, ast.ExceptHandler) and part.name == name for part in ast.walk(scope)):
@@ -168,17 +181,24 @@ def _imported(name: str, tree: ast.Module) -> str:
     return ""
 
 
-def _given(function: ast.FunctionDef, name: str, module: _Module) -> Iterator[ast.expr]:
-    """The arguments that calls in its own module give for a parameter."""
+def _given(function: ast.FunctionDef, name: str, module: _Module) -> Iterator[tuple[ast.expr, int | None]]:
+    """The arguments that calls in its own module give for a parameter, and which item if that is a tuple's."""
     position = _parameters(function).index(name)
     for call in _calls(module.tree, function.name):
-        yield from call.args[position : position + 1]
-        yield from (keyword.value for keyword in call.keywords if keyword.arg == name)
+        for number, argument in enumerate(call.args[: position + 1]):
+            if isinstance(argument, ast.Starred):
+                yield argument.value, position - number
+            elif number == position:
+                yield argument, None
+        yield from ((keyword.value, None) for keyword in call.keywords if keyword.arg == name)
 
 
-def _says(function: ast.expr) -> bool:
-    name, home = _called(function)
-    return name in _SAYING or (home == "log" and name in _LOGGING)
+def _said(call: ast.Call) -> Iterator[ast.expr]:
+    """The arguments in which a call says something."""
+    name, home = _called(call.func)
+    if name in _SAYING or (home == "log" and name in _LOGGING):
+        yield from call.args[:1]
+    yield from (keyword.value for keyword in call.keywords if keyword.arg in _SAID_AS)
 
 
 def _called(function: ast.expr) -> tuple[str, str]:
