@@ -44,6 +44,17 @@ class Text:
         """Whether a documented text is what was found, or its beginning, with or without the key before it."""
         return any(re.fullmatch(_BEFORE + text._pattern(), documented) for text in self.beginnings())
 
+    def has_entry(self, documented: str) -> bool:
+        """Whether a documented text is the entry of this one.
+
+        Where this one ends in a place, so does its entry: an example would be the entry of all that begins alike.
+        """
+        match self.clause().parts:
+            case [*_, str(before), Anything()] if before.endswith(" "):
+                return documented.endswith("…") and self.is_all_of(documented)
+            case _:
+                return self.is_all_of(documented)
+
     def beginnings(self) -> Iterator["Text"]:
         """What was found, and each part from its beginning to the end of a phrase that says enough to be searched."""
         found = self.clause()
