@@ -5,6 +5,7 @@ import datetime as dt
 import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -196,6 +197,7 @@ def down(lab: Lab) -> None:
             machine.kill()
         for group in cgroups.groups(lab):
             group.kill()
+        _end_programs(lab)
         unmount_below(lab.state)
         left = mounts_below(lab.state)
         if left:
@@ -210,6 +212,14 @@ def down(lab: Lab) -> None:
         shutil.rmtree(lab.state, ignore_errors=True)
         with contextlib.suppress(OSError):
             STATE_ROOT.rmdir()
+
+
+def _end_programs(lab: Lab) -> None:
+    """End what runs from the lab's own directory: upstream's Kubernetes plugin outlives an engine that was killed."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if lab.state in (process / "exe").readlink().parents:
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def remove_machine(lab: Lab, name: str) -> None:

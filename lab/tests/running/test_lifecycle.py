@@ -1,6 +1,8 @@
 """A lab brought up, mended, and taken down, on bare machines: whatever happened to it before."""
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -116,6 +118,20 @@ def test_two_labs_with_the_same_addresses_do_not_meet(
 def test_down_leaves_nothing_of_any_kind_of_machine(fleeting_lab: Lab) -> None:
     lifecycle.up(fleeting_lab, count=len(KINDS), bare=True)
     lifecycle.down(fleeting_lab)
+    assert leftovers(fleeting_lab) == NOTHING
+
+
+def test_down_ends_a_plugin_whose_engine_was_killed(fleeting_lab: Lab) -> None:
+    plugin = fleeting_lab.state / "pulumi-home/plugins/sleep"
+    plugin.parent.mkdir(parents=True)
+    shutil.copy2("/bin/sleep", plugin)
+    with subprocess.Popen([plugin, "600"], start_new_session=True) as process:
+        lifecycle.down(fleeting_lab)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(10)
+        found = process.returncode
+        process.kill()
+    assert found == -signal.SIGKILL
     assert leftovers(fleeting_lab) == NOTHING
 
 
