@@ -34,6 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     many.add_argument(
         "--without-comparison", action="store_true", help="skip what the CLI's settings and its --parallel change"
     )
+    many.add_argument(
+        "--setting", choices=fleet.SETTINGS, default=fleet.RECOMMENDED, help="the CLI's setting for the state"
+    )
     judge = benches.add_parser(
         "conformance", help="OCI's suite against the lab's registry, compared with the same registry alone (root)"
     )
@@ -57,7 +60,7 @@ def _nodes(args: argparse.Namespace) -> Outcome:
 
 def _fleet(args: argparse.Namespace) -> Outcome:
     busy = _busy()
-    done = fleet.run(args.nodes, rounds=args.rounds, compare=not args.without_comparison)
+    done = fleet.run(args.nodes, rounds=args.rounds, compare=not args.without_comparison, setting=args.setting)
     return [*busy, *fleet_report.report(done), fleet_report.last_line(done)], True
 
 

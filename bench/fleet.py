@@ -27,7 +27,8 @@ ROUNDS: Final = 1
 FIRST, NONE, CHANGE, AUDIT = "first", "none", "change", "audit"
 FULL, EMPTY = "full", "empty"
 RECOMMENDED: Final = "PULUMI_DIY_BACKEND_ZSTD"
-SETTINGS: Final = ("default", "PULUMI_DIY_BACKEND_GZIP", RECOMMENDED, "PULUMI_SKIP_CHECKPOINTS")
+DEFAULT: Final = "default"
+SETTINGS: Final = (DEFAULT, "PULUMI_DIY_BACKEND_GZIP", RECOMMENDED, "PULUMI_SKIP_CHECKPOINTS")
 """Environment variables of the CLI that change how often, and how much of, the state is written."""
 PARALLEL: Final = (8, 32, 64)
 MOST_COMPARED: Final = 300
@@ -75,6 +76,8 @@ class Fleet:
     nodes: Sequence[Address]
     plugin: str
     """Where the command plugin comes from."""
+    setting: str
+    """The one of `SETTINGS` under which the cases and `--parallel` are measured."""
     ups: dict[tuple[str, str], list[Up]] = field(default_factory=dict)
     """By payload and case."""
     state: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -113,8 +116,7 @@ class Fleet:
         """How long a first `up` of the full payload takes with each setting of the CLI."""
         for name in SETTINGS:
             self.stack.forget()
-            environment = {} if name == "default" else {name: "true"}
-            done = self._up(self._first(self.nodes), name, environment=environment)
+            done = self._up(self._first(self.nodes), name, setting=name)
             self.settings[name] = done, self._per_node(self.stack.state_bytes())
 
     def compare_parallel(self) -> None:
@@ -132,11 +134,11 @@ class Fleet:
         wanted: Wanted,
         name: str,
         *,
-        environment: Mapping[str, str] | None = None,
+        setting: str | None = None,
         parallel: int | None = None,
     ) -> Up:
         clock = Clock()
-        chosen = {RECOMMENDED: "true"} if environment is None else environment
+        chosen = {} if (setting or self.setting) == DEFAULT else {setting or self.setting: "true"}
         with watching() as watch:
             self.stack.up(wanted, clock, environment=chosen, parallel=parallel)
         done = Up(wall=clock.wall, cpu=clock.cpu, roles=watch.roles(), load=os.getloadavg()[0])
@@ -169,13 +171,16 @@ class Fleet:
         return greatest
 
 
-def run(counts: Sequence[int] = COUNTS, *, rounds: int = ROUNDS, compare: bool = True) -> list[Fleet]:
+def run(
+    counts: Sequence[int] = COUNTS, *, rounds: int = ROUNDS, compare: bool = True, setting: str = RECOMMENDED
+) -> list[Fleet]:
     """Measure each number of nodes, from the smallest to the greatest.
 
     Args:
         counts: the numbers of nodes.
         rounds: how often each case is measured.
         compare: whether the settings of the CLI and its parallelism are compared too.
+        setting: the one of `SETTINGS` under which all else is measured.
 
     Raises:
         LabError: an `up` failed; the message holds its output.
@@ -186,7 +191,7 @@ def run(counts: Sequence[int] = COUNTS, *, rounds: int = ROUNDS, compare: bool =
             engine = Engine.at(Path(folder))
             origin = engine.install_plugins()["command"]
             say(f"{count} pretend nodes, two commands each; command plugin: {origin}")
-            fleet = Fleet(NodeStack(engine, Path(folder)), addresses, origin)
+            fleet = Fleet(NodeStack(engine, Path(folder)), addresses, origin, setting)
             fleet.measure(rounds)
             if compare and count <= MOST_COMPARED:
                 fleet.compare_settings()

@@ -13,7 +13,8 @@ Figure = Callable[[Fleet, str, str], float]
 def report(fleets: Sequence[Fleet]) -> Iterator[str]:
     """The medians, how the cost grows, and the effect of the CLI's settings and of its parallelism."""
     loads = [up.load for fleet in fleets for ups in fleet.ups.values() for up in ups]
-    yield f"two commands per node; command plugin: {fleets[0].plugin}; load {min(loads):.1f} to {max(loads):.1f}"
+    plugin, setting = fleets[0].plugin, fleets[0].setting
+    yield f"two commands per node; {setting}; command plugin: {plugin}; load {min(loads):.1f} to {max(loads):.1f}"
     yield from _cases(fleets)
     yield from _processes(fleets)
     yield from _settings(fleets)
