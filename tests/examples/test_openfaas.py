@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import pulumi_kubernetes as kubernetes
 import pytest
 import yaml
 
@@ -106,6 +107,41 @@ def test_a_chart_without_a_name_or_with_another_key_is_refused(value: dict[str, 
 def test_the_charts_values_keep_functions_running_without_the_registry() -> None:
     values = yaml.safe_load(openfaas.as_yaml(openfaas.helm_values("fns")))
     assert values == {"functionNamespace": "fns", "functions": {"imagePullPolicy": "IfNotPresent"}}
+
+
+@pytest.mark.parametrize(
+    ("create", "chart", "made"),
+    [
+        (False, "openfaas", []),
+        (True, None, [("functions", "fns")]),
+        (True, "fns", [("functions", "fns")]),
+        (True, "openfaas", [("functions", "fns"), ("core", "openfaas")]),
+    ],
+    ids=["not asked", "no chart", "one for both", "one each"],
+)
+def test_namespaces_are_made_on_request_alone_and_outlive_the_stack(
+    monkeypatch: pytest.MonkeyPatch, *, create: bool, chart: str | None, made: list[tuple[str, str]]
+) -> None:
+    found: list[tuple[str, str]] = []
+
+    def namespace(role: str, *, metadata: Any, opts: pulumi.ResourceOptions) -> None:
+        assert opts.protect
+        assert opts.retain_on_delete
+        found.append((role, metadata.name))
+
+    monkeypatch.setattr(kubernetes.core.v1, "Namespace", namespace)
+    openfaas.namespaces(
+        settings.Settings(
+            registry_stack="",
+            namespace="fns",
+            create_namespace=create,
+            function=None,
+            replicas=1,
+            chart=None if chart is None else settings.Chart(name="openfaas", namespace=chart),
+            builder=None,
+        )
+    )
+    assert found == made
 
 
 def test_the_readmes_table_lists_every_key_with_its_default() -> None:
