@@ -126,7 +126,7 @@ def _in_words(details: ErrorDetails, encrypted: Collection[str]) -> Problem:
         found = f"found the name {shown(name)}"
     elif kind == "missing":
         found = "is missing"
-    elif location[0] in encrypted or schema.get("writeOnly"):
+    elif location[0] in encrypted or _holds_secret(schema):
         found = _HIDDEN
     else:
         found = context.get("found", f"found {shown(details['input'])}")
@@ -163,6 +163,13 @@ def _unencrypted(values: Mapping[str, Any], encrypted: Collection[str]) -> Itera
                 "it from standard input",
                 quotes_values=False,
             )
+
+
+def _holds_secret(schema: dict[str, Any]) -> bool:
+    """Whether a value of this schema is secret, or anything in it: in a wrong shape it still is."""
+    schema = resolved(schema)
+    inner = [*schema.get("properties", {}).values(), schema.get("additionalProperties")]
+    return bool(schema.get("writeOnly")) or any(_holds_secret(one) for one in inner if isinstance(one, dict))
 
 
 def _secret_paths(schema: dict[str, Any], value: Any, path: str) -> Iterator[str]:

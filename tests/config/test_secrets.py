@@ -22,6 +22,25 @@ def test_a_secret_key_in_plain_text_is_refused_and_not_shown() -> None:
     assert "very secret" not in problem
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("auth", "very secret words"),
+        ("auth", {"users": "very secret words"}),
+        ("auth", {"users": [{"alice": "very secret words"}]}),
+        ("cache", [{"docker.io": {"password": "very secret words"}}]),
+        ("cache", {"docker.io": ["very secret words"]}),
+        ("storage", ["very secret words"]),
+        ("storage", {"s3": ["very secret words"]}),
+        ("storage", {"s3": {"secretKey": ["very secret words"]}}),
+    ],
+)
+def test_a_secret_below_a_value_of_the_wrong_shape_is_not_shown(key: str, value: object) -> None:
+    found = problems(with_value(key, value))
+    assert found
+    assert "very secret" not in "".join(found)
+
+
 def test_an_encrypted_key_is_accepted() -> None:
     assert parse(with_value("sshPrivateKey", "very secret words"), encrypted=["sshPrivateKey"])
 
