@@ -27,9 +27,11 @@ read_used_images() {
 	: >"$work/images"
 	for list in $lists; do
 		ask "$list"
-		grep -o '"image\(ID\)\{0,1\}": *"[^"]*"' "$work/answer" | sed 's/"$//; s/.*"//' >>"$work/images"
+		# A volume that is an image has its name as `reference`; so have other objects, which only keeps too much.
+		grep -oE '"(image|imageID|reference)": *"[^"]*"' "$work/answer" | sed 's/"$//; s/.*"//' >>"$work/images"
 	done
-	sort -u "$work/images" | awk '
+	sort -u -o "$work/images" "$work/images"
+	awk '
 		match($0, /sha256:[0-9a-f]+/) { print substr($0, RSTART, RLENGTH) }
 		{
 			sub(/@.*/, "")
@@ -37,6 +39,6 @@ read_used_images() {
 			tag = "latest"
 			if (match($0, /:[^:\/]*$/)) { tag = substr($0, RSTART + 1); $0 = substr($0, 1, RSTART - 1) }
 			print $0, tag
-		}' >"$work/used"
+		}' "$work/images" >"$work/used"
 	say "The cluster's workloads name $(wc -l <"$work/images" | tr -d ' ') images; those stay."
 }

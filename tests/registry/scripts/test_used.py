@@ -10,6 +10,7 @@ CONTAINERS = [
     {"image": "registry.cube.local:5000/team/app:1.2", "imageID": "registry.cube.local:5000/team/app@sha256:aa"},
     {"image": "registry/plain"},
     {"image": "registry.cube.local:5000/pinned:old@sha256:bb"},
+    {"volumes": [{"name": "model", "image": {"reference": "registry.cube.local:5000/team/model:1"}}]},
 ]
 ANSWER = "HTTP/1.0 200 OK\r\n\r\n" + json.dumps({"kind": "PodList", "items": CONTAINERS}, separators=(",", ":"))
 SERVER = 'exchange() { cat >"$work/asked"; printf %s "$*" >"$work/arguments"; cat "$work/given"; }'
@@ -28,10 +29,12 @@ def read(cleaner: Cleaner, answer: str, *, check: bool = True) -> tuple[int, str
 
 
 def test_images_are_known_by_repository_and_tag_and_by_digest(cleaner: Cleaner) -> None:
-    _, _, used = read(cleaner, ANSWER)
+    _, said, used = read(cleaner, ANSWER)
     assert set(used.splitlines()) == {"team/app 1.2", "plain latest", "pinned old", "sha256:aa", "sha256:bb"} | {
-        "team/app latest"
+        "team/app latest",
+        "team/model 1",
     }
+    assert "name 5 images" in said, "each counts once, however many lists name it"
 
 
 def test_an_answer_that_is_laid_out_for_people_says_the_same(cleaner: Cleaner) -> None:
