@@ -181,7 +181,12 @@ class StackConfig(RegistrySettings):
 
     def _own_image(self) -> Iterator[Problem]:
         host, slash, _ = self.image.partition("/")
-        ourselves = {f"{name}:{self.port}" for name in (*self.names, self.address)} | set(self.endpoints)
+        hosts = (*self.names, self.address)
+        ports = {self.port, self.auth.pull_port} if self.auth.configured else {self.port}
+        ourselves = {f"{name}:{port}" for name in hosts for port in ports} | set(self.endpoints)
+        if self.hostname in self.endpoints:
+            # A name without a dot would be a user of Docker Hub.
+            ourselves |= {name for name in hosts if "." in name}
         if slash and host in ourselves:
             yield Problem(
                 key="image",

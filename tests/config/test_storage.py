@@ -135,6 +135,19 @@ def test_the_registry_does_not_serve_its_own_image(image: str) -> None:
     assert "before it runs" in problem
 
 
+@pytest.mark.parametrize("image", ["registry.cube.local/registry:3", "192.168.0.202/registry:3"])
+def test_on_the_standard_port_the_name_alone_is_the_registry_too(image: str) -> None:
+    [problem] = problems({**SMALLEST, "image": image, "port": 443})
+    assert problem.startswith("image: found ")
+    assert parse({**SMALLEST, "image": image}).image == image
+
+
+def test_the_nodes_own_port_is_the_registry_too() -> None:
+    users = {"auth": {"users": {"alice": "word"}}}
+    [problem] = problems({**SMALLEST, **users, "image": "registry.cube.local:5002/registry:3"}, encrypted=["auth"])
+    assert problem.startswith("image: found ")
+
+
 @pytest.mark.parametrize("image", ["registry:3", "registry.cube.local:5443/registry:3", "mirror.local:5000/registry"])
 def test_another_registry_may_serve_its_image(image: str) -> None:
     assert parse({**SMALLEST, "image": image}).image == image
