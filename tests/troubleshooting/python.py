@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.troubleshooting.syntax import assigned, called, calls, given, imported, parameters
 from tests.troubleshooting.text import ANYTHING, Anything, Choice, Text, place
 
 _SAYING: Final = ("RunError", "OpsError", "report")
@@ -130,9 +131,9 @@ class Sources:
     def _returned(self, call: ast.Call, module: _Module) -> Iterator[tuple[ast.expr, _Module]]:
         """What a function of these modules gives; of several with its name, the one that the call can mean."""
         for named in self._functions_of(call, module):
-            name, home = _called(named)
+            name, home = called(named)
             found = self._functions.get(name, [])
-            home = home or _imported(name, module.tree) or module.name
+            home = home or imported(name, module.tree) or module.name
             for function, owner in [pair for pair in found if pair[1].name == home] or found:
                 for node in ast.walk(function):
                     if isinstance(node, ast.Return | ast.Yield) and node.value is not None:
@@ -140,11 +141,11 @@ class Sources:
 
     def _functions_of(self, call: ast.Call, module: _Module) -> Iterator[ast.expr]:
         """The names of the function that a call runs: its own, or one that was handed over."""
-        name = _called(call.func)[0]
+        name = called(call.func)[0]
         yield call.args[0] if name == "to_thread" else call.func
         for scope in module.around(call):
-            if isinstance(scope, ast.FunctionDef) and name in _parameters(scope):
-                yield from (value for value, _ in _given(scope, name, module))
+            if isinstance(scope, ast.FunctionDef) and name in parameters(scope):
+                yield from (value for value, _ in given(scope, name, module.tree))
 
     def _named(self, name: str, node: ast.AST, module: _Module, above: tuple[ast.AST, ...]) -> Iterator[Text | None]:
         """The values of a name: in the functions around it, then in its module, then in any."""
@@ -152,10 +153,10 @@ class Sources:
         scopes += [(other.tree, other) for other in self._modules if other is not module]
         found: list[_Meant] = []
         for scope, home in scopes:
-            found = [(value, home, position) for value, position in _assigned(name, scope)]
+            found = [(value, home, position) for value, position in assigned(name, scope)]
             found += [(value, owner, None) for value, owner in self._caught(name, scope)]
-            if isinstance(scope, ast.FunctionDef) and name in _parameters(scope):
-                found += [(value, home, item) for value, item in _given(scope, name, home)]
+            if isinstance(scope, ast.FunctionDef) and name in parameters(scope):
+                found += [(value, home, item) for value, item in given(scope, name, home.tree)]
             for value, owner, position in found:
                 yield from self._follow(value, owner, above, position=position)
             if found or any(isinstance(part, ast.ExceptHandler) and part.name == name for part in ast.walk(scope)):
@@ -170,80 +171,15 @@ class Sources:
                 for module in self._modules:
                     for kind in ast.walk(module.tree):
                         if isinstance(kind, ast.ClassDef) and kind.name == node.type.id:
-                            yield from ((call.args[0], module) for call in _calls(kind, "__init__") if call.args)
-
-
-def _imported(name: str, tree: ast.Module) -> str:
-    """The last part of the module that a name is imported from; empty if it is not."""
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):
-            return (node.module or "").rpartition(".")[2]
-    return ""
-
-
-def _given(function: ast.FunctionDef, name: str, module: _Module) -> Iterator[tuple[ast.expr, int | None]]:
-    """The arguments that calls in its own module give for a parameter, and which item if that is a tuple's."""
-    position = _parameters(function).index(name)
-    for call in _calls(module.tree, function.name):
-        for number, argument in enumerate(call.args[: position + 1]):
-            if isinstance(argument, ast.Starred):
-                yield argument.value, position - number
-            elif number == position:
-                yield argument, None
-        yield from ((keyword.value, None) for keyword in call.keywords if keyword.arg == name)
+                            yield from ((call.args[0], module) for call in calls(kind, "__init__") if call.args)
 
 
 def _said(call: ast.Call) -> Iterator[ast.expr]:
     """The arguments in which a call says something."""
-    name, home = _called(call.func)
+    name, home = called(call.func)
     if name in _SAYING or (home == "log" and name in _LOGGING):
         yield from call.args[:1]
     yield from (keyword.value for keyword in call.keywords if keyword.arg in _SAID_AS)
-
-
-def _called(function: ast.expr) -> tuple[str, str]:
-    """The name of a called function, and of what it is an attribute of."""
-    match function:
-        case ast.Name(id=name):
-            return name, ""
-        case ast.Attribute(value=ast.Name(id=home) | ast.Attribute(attr=home), attr=name):
-            return name, home
-        case ast.Attribute(attr=name):
-            return name, ""
-        case _:
-            return "", ""
-
-
-def _calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called(node.func)[0] == name)
-
-
-def _assigned(name: str, scope: ast.AST) -> Iterator[tuple[ast.expr, int | None]]:
-    """What is assigned to a name, and which item of it; of a module, only what is outside functions."""
-    for node in scope.body if isinstance(scope, ast.Module) else ast.walk(scope):
-        match node:
-            case ast.Assign(targets=[target], value=value) | ast.AnnAssign(target=target, value=ast.expr() as value):
-                yield from _items(name, target, value)
-            case ast.For(target=target, iter=value):
-                yield from _items(name, target, value)
-            case _:
-                pass
-
-
-def _items(name: str, target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, int | None]]:
-    match target:
-        case ast.Name(id=own) if own == name:
-            yield value, None
-        case ast.Tuple(elts=parts):
-            for position, part in enumerate(parts):
-                if isinstance(part, ast.Name) and part.id == name:
-                    yield value, position
-        case _:
-            pass
-
-
-def _parameters(function: ast.FunctionDef) -> list[str]:
-    return [own.arg for own in (*function.args.args, *function.args.kwonlyargs)]
 
 
 def _formatted(text: Text | None) -> Text | None:
